@@ -1,0 +1,149 @@
+"""Results to Markdown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.cases import CASES, COLD, HELP, Case, Entry
+from bench.results import TARGETS, Results
+
+_COUNTED: Final = """\
+**What is counted.** Client CPU is user and system time of all threads of the client's process (`getrusage`), from the
+start of the first call to the end of the last, divided by calls or by deltas sent. It includes building and sending the
+request, so a stream's figure holds its share of the call. The mock server is another process, on another core where there
+are two. Each peer has a process of its own; rounds go around all peers in turn; figures are medians over the rounds, and
+*spread* is (largest - smallest) / median. Wall time is for the same loop: where several calls run at once it is the time
+between two answers, and a paced stream waits for its server. Memory is the process's peak.
+
+**Bare aiohttp** posts a dict and takes the text out of `json.loads(body)`; of a stream it only takes the bytes
+(`async for data in response.content.iter_any()`), undecoded. `aiohttp:lines` iterates the same body line by line;
+`aiohttp:json` also decodes each event with `json` and takes its text, as a hand-written loop does. `aiohttp:anthropic`
+reads the bytes of the Anthropic format.
+
+**Streams** deliver their deltas one by one to an `async for` loop. *Loop runs* is how often it ran for one stream: baml-py
+gives the value so far and skips those overtaken, bare aiohttp gives reads. `anthropic` and `callm:anthropic` speak the
+Anthropic format, the others OpenAI's. `:uvloop` is the same on uvloop, `:sync` the synchronous surface.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where and when the run was.
+
+    Attributes:
+        machine: processor, cores, Python, loop: a line each.
+        versions: peer to distribution to version.
+        missing: peer to why it did not install.
+        when: the date.
+    """
+
+    machine: Sequence[str]
+    versions: Mapping[str, Mapping[str, str]]
+    missing: Mapping[str, str]
+    when: str
+
+
+def render(results: Results, setting: Setting) -> str:
+    """Return the whole report."""
+    parts = [f"# Benchmarks\n\nWritten by `make bench` on {setting.when}.\n", _targets(results), _COUNTED]
+    parts += [_case(results, case) for case in CASES if case.name in results.rounds or case.name in results.failed]
+    parts += [_cold(results), _help(results), _setting(setting)]
+    return "\n".join(part for part in parts if part)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; every column but the first is right-aligned."""
+    lines = ["| " + " | ".join(heads) + " |", "|" + "|".join([":--", *["--:"] * (len(heads) - 1)]) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float | None) -> str:
+    """Return `value` with three digits that matter, or a dash."""
+    if value is None:
+        return "-"
+    if abs(value) >= 100:  # noqa: PLR2004  # three digits before the point
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"  # noqa: PLR2004  # two digits before the point
+
+
+def _targets(results: Results) -> str:
+    rows: list[tuple[str, ...]] = []
+    for target in TARGETS:
+        value = target.measure(results)
+        verdict = "not measured" if value is None else "reached" if target.reached(value) else "**not reached**"
+        sign = "at most" if target.at_most else "at least"
+        unit = f" {target.unit}" if target.unit else ""
+        rows.append((target.title, f"{sign} {target.limit:g}{unit}", f"{number(value)}{unit}", verdict))
+    return "## Targets\n\n" + table(("figure", "target", "measured", ""), rows)
+
+
+def _case(results: Results, case: Case) -> str:
+    streams = case.kind == "stream"
+    heads = ["peer", f"CPU us / {case.unit}", "x aiohttp", "x callm", "spread", f"wall us / {case.unit}", "peak MB"]
+    floor, ours = ("aiohttp", "callm")
+    rows: list[list[str]] = []
+    for peer in case.peers:
+        if peer not in results.rounds.get(case.name, {}):
+            continue
+        spread = results.spread(case.name, peer)
+        memory = results.median(case.name, peer, "memory")
+        row = [
+            peer,
+            number(results.median(case.name, peer)),
+            number(results.ratio(case.name, peer, floor)),
+            number(results.ratio(case.name, peer, ours)),
+            "-" if spread is None else f"{spread:.0%}",
+            number(results.median(case.name, peer, "wall")),
+            number(None if memory is None else memory / 1e6),
+        ]
+        rows.append([*row, str(results.pieces.get(case.name, {}).get(peer, "-"))] if streams else row)
+    text = f"## {case.title} (`{case.name}`)\n\n" + table([*heads, "loop runs"] if streams else heads, rows)
+    return text + _failures(results, case.name)
+
+
+def _cold(results: Results) -> str:
+    if COLD not in results.rounds and COLD not in results.failed:
+        return ""
+    rows = [
+        (
+            peer,
+            *(number(results.median(COLD, peer, fact)) for fact in ("import", "total", "process", "megabytes")),
+            modules,
+        )
+        for peer in results.rounds.get(COLD, {})
+        for modules in [f"{results.median(COLD, peer, 'modules') or 0:.0f}"]
+    ]
+    heads = (
+        "peer",
+        "import ms",
+        "import + client + first call ms",
+        "whole process ms",
+        "peak MB",
+        "modules of the import",
+    )
+    note = "A fresh process, bytecode compiled, one sync call to the mock server; wall time. `whole process` adds Python itself.\n\n"
+    return f"## Cold start (`{COLD}`)\n\n{note}" + table(heads, rows) + _failures(results, COLD)
+
+
+def _help(results: Results) -> str:
+    value = results.median(HELP, "callm", "wall")
+    text = "" if value is None else f"## Command line (`{HELP}`)\n\n`callm --help`: {number(value)} ms wall.\n"
+    return text + _failures(results, HELP)
+
+
+def _failures(results: Results, case: str) -> str:
+    lines = [f"- {peer}: {reason}" for peer, reason in results.failed.get(case, {}).items()]
+    return "\nNo figures:\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _setting(setting: Setting) -> str:
+    rows = [
+        (Entry.parse(peer).peer, ", ".join(f"{name} {version}" for name, version in versions.items()))
+        for peer, versions in setting.versions.items()
+    ]
+    rows += [(peer, f"does not install: {reason}") for peer, reason in setting.missing.items()]
+    machine = "".join(f"- {line}\n" for line in setting.machine)
+    return f"## Machine and versions\n\n{machine}\n" + table(("peer", "versions"), rows)

@@ -1,0 +1,375 @@
+"""The surface: a client turns a model's name into an endpoint, and a request into a response, for sync and async code."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import aclosing
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, Self
+
+import msgspec
+
+from callm.errors import CallmError, ConfigError
+from callm.io import portal
+from callm.io.call import Call, Dual
+from callm.io.endpoint import Endpoint
+from callm.middleware.timeout import Timeout, has_content
+from callm.parse.output import check_finish
+from callm.types import CallOptions, Event, Message, Request, Response, Secret, Settings, TextDelta
+from callm.wire.codec import Quirks, Target
+from callm.wire.providers import PROVIDERS, Provider, codec, split_model
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from types import TracebackType
+
+    from callm.io.transport import Transport
+    from callm.types import Model
+    from callm.wire.codec import HTTPRequest
+
+ENTRY_POINTS: Final = "callm.providers"
+"""The entry point group in which an installed package may offer `Provider` rows."""
+
+
+class Client:
+    """Calls models. It owns the connections; close it, or use it in a `with` block, to close them.
+
+    One client serves sync and async code, threads and several event loops at once:
+
+        response = client.call("Why is the sky blue?").result()   # sync
+        response = await client.call("Why is the sky blue?")      # async
+        for event in client.stream("Why is the sky blue?"): ...   # or `async for`
+    """
+
+    def __init__(  # noqa: PLR0913  # the one place where a user sets everything
+        self,
+        model: str | Model | None = None,
+        *,
+        api_key: str | Secret | None = None,
+        base_url: str | None = None,
+        settings: Settings = Settings(),  # noqa: B008  # immutable
+        options: CallOptions = CallOptions(),  # noqa: B008  # immutable
+        transport: Transport | None = None,
+        providers: Iterable[Provider] = (),
+    ) -> None:
+        """Make a client. Nothing is opened before the first call.
+
+        Args:
+            model: `provider/model` for requests that name none, or any `Model` object.
+            api_key: the key for the provider of `model`; the provider's environment variable when not given.
+            base_url: another address for the provider of `model`, for example a proxy or a server of your own.
+            settings: defaults for what a request leaves open.
+            options: tags, timeouts, collectors for calls that bring no options of their own.
+            transport: what sends the requests, for tests, recording or another HTTP library.
+            providers: more providers, or other rows for known ones; their names win.
+
+        Raises:
+            ConfigError: the model's name has no known provider, or a key or address has no model to belong to.
+        """
+        if (api_key is not None or base_url is not None) and not isinstance(model, str):
+            raise ConfigError(
+                "api_key and base_url belong to one provider: write Client('provider/model', api_key=...)"
+            )
+        self._model = model
+        self._api_key = Secret(api_key) if isinstance(api_key, str) else api_key
+        self._base_url = base_url
+        self._settings = settings
+        self._options = options
+        self._transports = _Transports(transport)
+        self._providers: dict[str, Provider] = {**PROVIDERS, **{row.name: row for row in providers}}
+        self._models: dict[str, Model] = {}
+        self._lock = threading.Lock()
+        if isinstance(model, str):
+            self._split(model)
+
+    def __repr__(self) -> str:
+        return f"Client({self._model!r})" if self._model is not None else "Client()"
+
+    def with_options(
+        self,
+        *,
+        model: str | Model | None = None,
+        api_key: str | Secret | None = None,
+        base_url: str | None = None,
+        settings: Settings | None = None,
+        options: CallOptions | None = None,
+    ) -> Client:
+        """Return a copy with something changed. It shares the connections; what is not given stays.
+
+        `settings` are laid over the client's, `options` replace them. A key or address of the client goes along only
+        while the provider stays the same.
+        """
+        changed = self._model if model is None else model
+        same = isinstance(changed, str) and isinstance(self._model, str) and self._same_provider(changed, self._model)
+        copy = Client(
+            changed,
+            api_key=api_key if api_key is not None else self._api_key if same else None,
+            base_url=base_url if base_url is not None else self._base_url if same else None,
+            settings=self._settings if settings is None else settings.over(self._settings),
+            options=self._options if options is None else options,
+            providers=self._providers.values(),
+        )
+        copy._transports = self._transports  # its own class
+        return copy
+
+    def call(self, request: Request | str, options: CallOptions | None = None) -> Call[Response]:
+        """Ask for a whole answer. `await` it, or take its `.result()`.
+
+        Args:
+            request: what to ask; a text is a request with one user message.
+            options: what belongs to this call alone.
+
+        Raises:
+            ConfigError: the request can't be sent; nothing was.
+            APIError: the provider refused or failed.
+            TransportError: the network failed, or the answer was cut off.
+            OutputError: the answer is not of the declared type.
+        """
+        ready = self._ready(request, options)
+        return Call(lambda: self._call(ready))
+
+    def stream(self, request: Request | str, options: CallOptions | None = None) -> ResponseStream:
+        """Ask for an answer as it is written. Iterate the stream's events; see `call` for the errors."""
+        ready = self._ready(request, options)
+        return ResponseStream(self, msgspec.structs.replace(ready, stream=True))
+
+    def build_request(self, request: Request | str) -> HTTPRequest:
+        """Return the HTTP request that would be sent, without sending it.
+
+        Raises:
+            ConfigError: the request can't be sent.
+        """
+        ready = self._ready(request, None)
+        model = self.model(ready.model)
+        while not isinstance(model, Endpoint):
+            inner = getattr(model, "inner", None)
+            if inner is None:
+                raise ConfigError(f"the model {model.name!r} sends no HTTP request of its own")
+            model = inner
+        return model.codec.encode(ready, model.target)
+
+    def model(self, name: str | Model = "") -> Model:
+        """Return the model of a name: what a middleware wraps, and what `call` streams.
+
+        Raises:
+            ConfigError: no provider of that name, no key for it, or no name at all.
+        """
+        chosen = name or self._model
+        if chosen is None:
+            raise ConfigError("no model: write Client('provider/model') or Request(..., model='provider/model')")
+        if not isinstance(chosen, str):
+            return chosen
+        model = self._models.get(chosen)
+        if model is None:
+            with self._lock:
+                model = self._models.setdefault(chosen, Timeout(self._endpoint(chosen)))
+        return model
+
+    def check(self, name: str) -> None:
+        """Raise `ConfigError` unless `name` is `provider/model` with a provider known here. Asks for no key."""
+        self._split(name)
+
+    def run(self, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
+        """Yield the batches of events of a call while `response` adds them up. The heart of every way of calling."""
+        return _run(self.model(request.model), request, response)
+
+    async def aclose(self) -> None:
+        """Close the connections, from async code."""
+        await self._transports.aclose()
+
+    def close(self) -> None:
+        """Close the connections, from sync code."""
+        portal.run(self.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _call(self, request: Request) -> Response:
+        response = Response()
+        async with aclosing(self.run(request, response)) as batches:
+            async for _ in batches:
+                pass
+        return response
+
+    def _ready(self, request: Request | str, options: CallOptions | None) -> Request:
+        if isinstance(request, str):
+            request = Request((Message.user(request),))
+        settings = request.settings.over(self._settings) if self._settings != Settings() else request.settings
+        if options is None:
+            options = self._options if request.options == CallOptions() else request.options
+        return msgspec.structs.replace(request, settings=settings, options=options)
+
+    def _split(self, name: str) -> tuple[Provider, str]:
+        try:
+            provider, model = split_model(name, self._providers)
+        except ConfigError:
+            if not self._load_entry_points():
+                raise
+            provider, model = split_model(name, self._providers)
+        return self._providers[provider], model
+
+    def _load_entry_points(self) -> bool:
+        from importlib.metadata import entry_points  # noqa: PLC0415  # only when a provider is not known here
+
+        found = {
+            row.name: row for point in entry_points(group=ENTRY_POINTS) if isinstance(row := point.load(), Provider)
+        }
+        new = {name: row for name, row in found.items() if name not in self._providers}
+        self._providers |= new
+        return bool(new)
+
+    def _same_provider(self, one: str, other: str) -> bool:
+        return self._split(one)[0].name == self._split(other)[0].name
+
+    def _endpoint(self, name: str) -> Endpoint:
+        row, model = self._split(name)
+        own = isinstance(self._model, str) and self._same_provider(name, self._model)
+        base_url = self._base_url if own and self._base_url else _first(row.base_url_env) or row.base_url
+        if not base_url:
+            variables = " or ".join(row.base_url_env)
+            raise ConfigError(f"provider {row.name!r} has no address: pass base_url=, or set {variables}")
+        key, quirks = (self._api_key, row.quirks) if own and self._api_key else _key(row)
+        target = Target(model, base_url.rstrip("/"), key, row.name, _headers(row), quirks)
+        return Endpoint(codec(row.format), target, self._transports.get(base_url))
+
+
+class ResponseStream(Dual[Event]):
+    """The events of one answer as they come. Iterate it, then read `response`; `text_stream` gives the text alone."""
+
+    def __init__(self, client: Client, request: Request) -> None:
+        """Prepare the stream; it begins when it is first iterated."""
+        super().__init__()
+        self._client = client
+        self._request = request
+        self.response = Response()
+
+    @property
+    def request(self) -> Request:
+        """What is asked."""
+        return self._request
+
+    def batches(self) -> AsyncGenerator[list[Event], None]:
+        """Return the events in the lists in which they arrive."""
+        return self._client.run(self._request, self.response)
+
+    @property
+    def text_stream(self) -> Dual[str]:
+        """The text deltas alone. Iterate this or the stream, not both."""
+        return _TextStream(self)
+
+
+class _TextStream(Dual[str]):
+    def __init__(self, source: ResponseStream) -> None:
+        super().__init__()
+        self._source = source
+
+    async def batches(self) -> AsyncGenerator[list[str], None]:
+        async with aclosing(self._source.batches()) as batches:
+            async for batch in batches:
+                if texts := [event.text for event in batch if type(event) is TextDelta]:
+                    yield texts
+
+
+class _Transports:
+    """The transports of a client and its copies, made when first needed."""
+
+    def __init__(self, given: Transport | None) -> None:
+        self._given = given
+        self._made: dict[str, Transport] = {}
+        self._lock = threading.Lock()
+
+    def get(self, url: str) -> Transport:
+        if self._given is not None:
+            return self._given
+        scheme = url.partition(":")[0]
+        with self._lock:
+            if scheme not in self._made:
+                self._made[scheme] = _transport(scheme)
+            return self._made[scheme]
+
+    async def aclose(self) -> None:
+        for transport in (*self._made.values(), *([self._given] if self._given is not None else [])):
+            await transport.aclose()
+
+
+def _transport(scheme: str) -> Transport:
+    if scheme == "local":
+        from callm.io.local import LocalTransport  # noqa: PLC0415  # loads the runtime of an extra
+
+        return LocalTransport()
+    from callm.io.aiohttp_transport import AiohttpTransport  # noqa: PLC0415  # 100 ms of import, for who needs it
+
+    return AiohttpTransport()
+
+
+async def _run(model: Model, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
+    options = request.options
+    on_tick = options.on_tick
+    started = perf_counter()
+    try:
+        async with aclosing(model.stream(request)) as batches:
+            async for batch in batches:
+                response.add(batch)
+                if response.time_to_first_content is None and has_content(batch):
+                    response.time_to_first_content = perf_counter() - started
+                if on_tick is not None:
+                    on_tick(batch)
+                yield batch
+        if request.output is not None:
+            check_finish(response)
+            response.output = request.output.parse(response.text)
+    except CallmError as error:
+        error.response, response.error = response, error
+        raise
+    finally:
+        response.duration = perf_counter() - started
+        for collector in options.collectors:
+            collector.collect(response, options)
+
+
+def _first(variables: Iterable[str]) -> str | None:
+    return next((value for name in variables if (value := os.environ.get(name))), None)
+
+
+def _key(row: Provider) -> tuple[Secret | None, Quirks]:
+    """Return the key of the environment, and how it is sent."""
+    if (key := _first(row.key_env)) is not None:
+        return Secret(key), row.quirks
+    if (token := _first(row.token_env)) is not None:
+        return Secret(token), msgspec.structs.replace(row.quirks, auth="bearer")
+    if row.key_required:
+        variables = " or ".join((*row.key_env, *row.token_env))
+        raise ConfigError(f"no key for provider {row.name!r}: set {variables}, or pass api_key=")
+    return None, row.quirks
+
+
+def _headers(row: Provider) -> Mapping[str, str]:
+    found = {header: value for header, name in row.header_env.items() if (value := os.environ.get(name))}
+    return {**row.headers, **found}
+
+
+_default: Client | None = None
+_default_lock = threading.Lock()
+
+
+def default_client() -> Client:
+    """Return the client of functions that were given none: one for the process, made when first needed."""
+    global _default  # noqa: PLW0603  # one pool of connections for all functions of a process
+    with _default_lock:
+        if _default is None:
+            _default = Client()
+        return _default

@@ -1,0 +1,1 @@
+"""Everything that touches the world: the network, threads and loops, local models."""

@@ -1,0 +1,1 @@
+"""Behaviour around a call: each file is one `Model` that wraps another."""

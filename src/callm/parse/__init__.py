@@ -1,0 +1,1 @@
+"""The text of a model to a value of the declared type. Pure: no I/O here."""

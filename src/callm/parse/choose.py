@@ -1,0 +1,95 @@
+"""Which of several readings of one text is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from callm.parse.found import Found, Miss, Result, is_composite
+from callm.schema.model import ClassType
+
+
+def pick_best(results: Sequence[Result], what: str, *, in_union: bool = False) -> Result:
+    """Return the best of `results`, or why there is none. `what` names the type in the reason."""
+    if len(results) == 1:
+        return results[0]
+    good = [(number, result) for number, result in enumerate(results) if isinstance(result, Found)]
+    if not good:
+        causes = tuple(result for result in results if isinstance(result, Miss))
+        return Miss(f"none of {len(results)} readings is {what}", causes)
+    best_number, best = good[0]
+    for number, candidate in good[1:]:
+        if _better(candidate, number, best, best_number, in_union=in_union):
+            best_number, best = number, candidate
+    return best
+
+
+def _better(one: Found, number: int, other: Found, other_number: int, *, in_union: bool) -> bool:
+    for rule in (_lists, _classes if in_union else None, _primitive, _empty):
+        if rule is None:
+            continue
+        order = rule(one, other)
+        if order:
+            return order < 0
+    return (one.cost, number) < (other.cost, other_number)
+
+
+def _rank(one: bool, other: bool) -> int:  # noqa: FBT001  # two truths to compare
+    """Return -1 if only `other` is true, so that one is better, 1 if only `one` is, else 0."""
+    return int(one) - int(other)
+
+
+def _lists(one: Found, other: Found) -> int:
+    if not (isinstance(one.parts, list) and isinstance(other.parts, list)):
+        return 0
+    return (
+        _rank(one.has("single_to_list"), other.has("single_to_list"))
+        or _rank(_first_fenced(one), _first_fenced(other))
+        or _rank(_empty_by_errors(one), _empty_by_errors(other))
+    )
+
+
+def _first_fenced(found: Found) -> bool:
+    parts = found.parts
+    return isinstance(parts, list) and bool(parts) and any(r.kind == "fenced" and r.cost for r in parts[0].repairs)
+
+
+def _empty_by_errors(found: Found) -> bool:
+    return not found.parts and found.has("dropped_item")
+
+
+def _classes(one: Found, other: Found) -> int:
+    if not (isinstance(one.type, ClassType) and isinstance(other.type, ClassType)):
+        return 0
+    return _rank(_implied_text(one), _implied_text(other)) or _rank(_all_default(one), _all_default(other))
+
+
+def _implied_text(found: Found) -> bool:
+    parts = found.parts
+    return (
+        isinstance(parts, dict)
+        and len(parts) == 1
+        and found.has("implied_key")
+        and all(isinstance(part.value, str) for part in parts.values())
+    )
+
+
+def _all_default(found: Found) -> bool:
+    parts = found.parts
+    return isinstance(parts, dict) and all(
+        part.has("default_for_missing", "default_for_missing_optional", "default_for_bad_value")
+        for part in parts.values()
+    )
+
+
+def _primitive(one: Found, other: Found) -> int:
+    def loses(found: Found, to: Found) -> bool:
+        return not is_composite(found) and found.has("value_to_text", "first_item", "several_readings") and is_composite(to)
+
+    return _rank(loses(one, other), loses(other, one))
+
+
+def _empty(one: Found, other: Found) -> int:
+    def empty(found: Found) -> bool:
+        return isinstance(found.parts, list) and not found.parts and found.has("single_to_list")
+
+    return _rank(empty(one), empty(other))

@@ -1,0 +1,204 @@
+"""`Output[T]`: a declared type, what providers and prompts are told of it, and how a model's text becomes its value.
+
+1. Text that is JSON of the type as it stands, alone or in a fence, is decoded in one pass and is never altered.
+2. Else the ways of reading the text are weighed (`locate`, `coerce`); every repair is listed; the policy says which are allowed.
+3. What was found is built into the declared classes, whose own validation has the last word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Final, Generic, TypeVar, cast
+
+import msgspec
+
+from callm.errors import ConstraintError, ContentFilterError, LengthError, OutputError, RefusalError, quote
+from callm.parse.build import NotBuilt, build
+from callm.parse.coerce import Coercion, name_of
+from callm.parse.fast import strict_decoder
+from callm.parse.found import SILENT, Found, Kind, Miss
+from callm.parse.locate import locate, unwrap_value
+from callm.parse.partial import Partial
+from callm.parse.policies import FAITHFUL, Policy
+from callm.schema import WRAPPER, Layout, Schema, describe, from_python, json_schema
+from callm.types import Response
+
+T = TypeVar("T")
+
+MAX_TEXT: Final = 16 * 1024 * 1024
+"""How many characters an answer may have."""
+
+_FENCE: Final = re.compile(r"```[a-zA-Z0-9 ]*\n(.*?)\n[ \t]*```", re.DOTALL)
+_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One repair: what kind, where in the value, and what stood there."""
+
+    kind: Kind
+    path: str
+    cost: int
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path or 'the value'}: {self.kind.replace('_', ' ')}{f' ({self.detail[:100]})' if self.detail else ''}"
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A check that a value was put to."""
+
+    path: str
+    label: str
+    expression: str
+    passed: bool
+
+
+class Reading(msgspec.Struct, Generic[T], frozen=True):
+    """A value with its story.
+
+    Attributes:
+        value: the value.
+        repairs: what had to be done to read it, in the order of the value; empty if it was written as declared.
+        checks: the checks of the type, and whether the value passes them.
+    """
+
+    value: T
+    repairs: tuple[Change, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+class Output(Generic[T]):
+    """A type that a model answers in. `parse` turns its text into the value."""
+
+    def __init__(self, annotation: type[T] | Any, *, name: str = "output", policy: Policy = FAITHFUL) -> None:
+        """Describe `annotation`.
+
+        Args:
+            annotation: a Python type, or a `Schema`.
+            name: what providers call the schema.
+            policy: which repairs are allowed.
+
+        Raises:
+            ConfigError: a part of the type can't come from JSON.
+        """
+        self.annotation = annotation
+        self.name = _NAME.sub("_", name)[:64] or "output"
+        self.policy = policy
+        self.schema = annotation if isinstance(annotation, Schema) else from_python(annotation, f"return type of {name}")
+        self._dialects: dict[str, dict[str, Any] | None] = {}
+        self._fast: Callable[[str], Any] | None = None
+        self._slow = not policy.allowed or isinstance(annotation, Schema)
+
+    def __repr__(self) -> str:
+        return f"Output({self.annotation!r})"
+
+    @cached_property
+    def wrapped(self) -> bool:
+        """Whether providers are asked for the value as `{"value": ...}`, because their roots must be objects."""
+        plain = self.schema.is_object or self.schema.is_text
+        return not plain and any(self.json_schema(dialect) is not None for dialect in ("openai", "anthropic"))
+
+    def json_schema(self, dialect: str) -> dict[str, Any] | None:
+        """See `OutputSpec.json_schema`; plain text has none."""
+        if self.schema.is_text:
+            return None
+        if dialect not in self._dialects:
+            self._dialects[dialect] = json_schema(self.schema, dialect)
+        return self._dialects[dialect]
+
+    def describe(self, **options: Any) -> str:
+        """Return the instructions that a prompt shows; `options` are those of `ctx.output_format`."""
+        return describe(self.schema, Layout(**options) if options else None)
+
+    def parse(self, text: str) -> T:
+        """Turn a model's text into the value.
+
+        Raises:
+            OutputError: the text does not hold a value of the type, or only with repairs that the policy refuses.
+        """
+        if self.schema.is_text:
+            return cast("T", text)
+        if not self._slow:
+            if self._fast is None:
+                self._fast = strict_decoder(self.annotation, self.schema)
+            for candidate in _candidates(text):
+                try:
+                    return cast("T", self._fast(candidate))
+                except (ValueError, RecursionError):
+                    continue
+        return self.read(text).value
+
+    def read(self, text: str) -> Reading[T]:
+        """Turn a model's text into the value and say how it was read.
+
+        Raises:
+            OutputError: as `parse`.
+        """
+        if self.schema.is_text:
+            return Reading(cast("T", text))
+        if len(text) > MAX_TEXT:
+            raise OutputError(f"the answer has {len(text)} characters; at most {MAX_TEXT} are read", text=text)
+        node = locate(text)
+        coercion = Coercion(self.schema)
+        inner = unwrap_value(node, WRAPPER) if self.wrapped else None
+        result = Miss("") if inner is None else coercion.root(inner)
+        if isinstance(result, Miss):
+            result = coercion.root(node)
+        if isinstance(result, Miss):
+            raise self._refuse(text, list(result.lines()))
+        return self._told(text, result)
+
+    def _told(self, text: str, found: Found) -> Reading[T]:
+        repairs: list[Change] = []
+        checks: list[Check] = []
+        for path, part in found.walk():
+            repairs += [Change(r.kind, path, r.cost, r.detail) for r in part.repairs if r.kind not in SILENT]
+            checks += [Check(path, check.label or "", check.expression, passed) for check, passed in part.checks]
+        refused = [str(repair) for repair in repairs if repair.kind not in self.policy.allowed]
+        if refused:
+            raise self._refuse(text, [f"not allowed by the policy {self.policy.name!r}: {line}" for line in refused])
+        try:
+            return Reading(cast("T", build(found)), tuple(repairs), tuple(checks))
+        except NotBuilt as error:
+            raise self._refuse(text, error.problems) from error
+
+    def _refuse(self, text: str, problems: list[str]) -> OutputError:
+        kind = ConstraintError if any("the assert" in problem for problem in problems) else OutputError
+        expected = name_of(self.schema.resolve(self.schema.root))
+        return kind(
+            f"the answer is not {expected}: {'; '.join(problems[:5])}. The answer: {quote(text)}",
+            text=text,
+            problems=problems,
+        )
+
+    def partial(self) -> Partial[T]:
+        """Return a parser of the value so far: `feed(delta)` returns it, or None if nothing is new."""
+        return Partial(self)
+
+
+def _candidates(text: str) -> list[str]:
+    """Return what may be JSON as it stands: the whole text, or the one fenced block in it."""
+    start = text.lstrip()[:1]
+    if start != "`" and (start in '{["-0123456789' or "```" not in text):
+        return [text]
+    blocks = [match[1] for match in _FENCE.finditer(text)]
+    return blocks if len(blocks) == 1 else [text]
+
+
+def check_finish(response: Response) -> None:
+    """Raise what is to blame before the text is: a token limit, a refusal, a content filter.
+
+    Raises:
+        LengthError: the answer was cut by the token limit.
+        RefusalError: the model refused.
+        ContentFilterError: the provider withheld the answer.
+    """
+    reason = response.finish_reason
+    if reason == "length":
+        raise LengthError("the answer was cut off by the token limit: raise max_tokens", text=response.text)
+    if reason == "refusal" or response.refusal:
+        raise RefusalError(f"the model refused: {quote(response.refusal or response.text)}", text=response.refusal)
+    if reason == "content_filter":
+        raise ContentFilterError("the provider's content filter withheld the answer", status=response.status)

@@ -1,0 +1,427 @@
+"""JSON as models write it, read as it comes: `feed(text)`, `close()`; `values` at any time.
+
+1. A stack of open objects and arrays, and at most one open scalar. What is finished is never looked at again.
+2. A quote ends a string only if what follows agrees (`,`, `}`, a key's colon ...), so quotes inside strings survive. Where
+   what follows has not come yet, the reader waits at the quote; `values` shows what would be if nothing came.
+3. What has no quotes ends where its place says it must: a key at `:`, an item at `,` or `]`, a value at `}` or at a comma
+   behind which something new begins.
+4. Runs of ordinary characters are skipped by one regular expression each, so the cost follows the text's length.
+
+The leniencies are those of the BAML runtime, and where its behaviour loses what the model wrote, better ones (docs/parsing.md).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from callm.errors import OutputError
+from callm.parse.numerals import MAX_DIGITS, parse_float, parse_int
+from callm.parse.tree import Open, Pairs, show
+
+MAX_DEPTH: Final = 200
+"""How deep objects and arrays may be nested."""
+
+_SPACE: Final = re.compile(r"\s*")
+_BLANK: Final = " \t\n\r"
+_RUN: Final = {quote: re.compile(f"[^{quote}]+") for quote in "'`"} | {'"': re.compile(r'[^"\\]+')}
+_UNQUOTED_END: Final = {"key": re.compile(":"), "item": re.compile(r"[,\]]"), "value": re.compile("[,}]"), "top": re.compile(r"[{\[]")}
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", '"': '"', "/": "/"}
+_HEX: Final = re.compile(r"[0-9a-fA-F]{4}")
+_NEXT_KEY: Final = re.compile(r"""("[^"\n]{0,200}"|'[^'\n]{0,200}'|[A-Za-z_][\w-]{0,100})\s*:""")
+_NEXT_QUOTED_KEY: Final = re.compile(r'"[^"\n]{0,200}"\s*:')
+_CONSTANTS: Final = {"true": True, "false": False, "null": None}
+_MISSING: Final = object()
+
+
+class _Object:
+    __slots__ = ("keys", "values")
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.values: list[Any] = []
+
+    def add(self, value: Any) -> None:
+        if len(self.keys) == len(self.values):
+            self.keys.append(value if isinstance(value, str) else show(value))
+        else:
+            self.values.append(value)
+
+    @property
+    def place(self) -> str:
+        return "key" if len(self.keys) == len(self.values) else "value"
+
+    def value(self, last: Any = _MISSING) -> dict[str, Any] | Pairs:
+        """Return the object; `last` is a value still being written. A key without a value is dropped."""
+        values = self.values if last is _MISSING else [*self.values, last]
+        found = dict(zip(self.keys, values, strict=False))
+        if len(found) == len(values):
+            return found
+        return Pairs(tuple(zip(self.keys, values, strict=False)))
+
+
+class _Array:
+    __slots__ = ("items",)
+    place = "item"
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+
+    def add(self, value: Any) -> None:
+        self.items.append(value)
+
+    def value(self, last: Any = _MISSING) -> list[Any]:
+        return self.items if last is _MISSING else [*self.items, last]
+
+
+class Reader:
+    """Reads one text. `values` are the top-level values so far; those still open are `Open`."""
+
+    def __init__(self, *, max_depth: int = MAX_DEPTH) -> None:
+        """Refuse nesting deeper than `max_depth`."""
+        self._buffer = ""
+        self._at = 0
+        self._stack: list[_Object | _Array] = []
+        self._scalar = ""  # "", '"', "'", "`", '"""', "```", "bare", "//", "/*"
+        self._pieces: list[str] = []
+        self._quotes = 0
+        self._looked = 0
+        self._final = False
+        self._max_depth = max_depth
+        self._done: list[Any] = []
+
+    def feed(self, text: str) -> None:
+        """Take the next piece of the text.
+
+        Raises:
+            OutputError: it is nested too deep.
+        """
+        self._looked -= self._at
+        self._buffer = self._buffer[self._at :] + text
+        self._at = 0
+        self._run()
+
+    def close(self) -> list[Any]:
+        """Take the end of the text and return the top-level values."""
+        self._final = True
+        self._run()
+        return self.values
+
+    @property
+    def values(self) -> list[Any]:
+        """The top-level values so far, the open one among them."""
+        value = self._open_scalar()
+        for frame in reversed(self._stack):
+            if value is not _MISSING and frame.place == "key":
+                value = _MISSING
+            value = Open(frame.value(value))
+        return self._done if value is _MISSING else [*self._done, value]
+
+    def _open_scalar(self) -> Any:
+        kind = self._scalar
+        if kind in ("", "//", "/*"):
+            return _MISSING
+        rest = self._buffer[self._at :]
+        if kind == "bare":
+            text = ("".join(self._pieces) + rest).strip()
+            return Open(_bare(text)) if text else _MISSING
+        if len(kind) == 1 and rest[:1] == kind:
+            return "".join(self._pieces)  # its quote has come, and nothing behind it says otherwise
+        if kind == '"' and rest[:1] == "\\":
+            rest = ""  # half an escape
+        text = "".join(self._pieces) + rest
+        return Open(text if len(kind) == 1 else _block(kind, text.rstrip(kind[0])))
+
+    # -- the loop
+
+    def _run(self) -> None:
+        while self._at < len(self._buffer):
+            step = _SCALARS[self._scalar] if self._scalar else Reader._between
+            if not step(self):
+                return
+        if self._final and self._scalar == "bare":
+            self._looked = self._at
+
+    def _between(self) -> bool:
+        buffer = self._buffer
+        at = self._at = _SPACE.match(buffer, self._at).end()  # type: ignore[union-attr]  # it matches always
+        if at == len(buffer):
+            return True
+        character = buffer[at]
+        top = self._stack[-1] if self._stack else None
+        if top is not None:
+            if character == ",":
+                self._at += 1
+                return True
+            if type(top) is _Object:
+                if character == ":":
+                    self._at += 1
+                    return True
+                if character == "}":
+                    return self._pop()
+            elif character == "]":
+                return self._pop()
+        if character in "{[":
+            return self._push(_Object() if character == "{" else _Array())
+        return self._begin(character)
+
+    def _push(self, frame: _Object | _Array) -> bool:
+        if len(self._stack) >= self._max_depth:
+            raise OutputError(f"the answer is nested more than {self._max_depth} deep")
+        self._stack.append(frame)
+        self._at += 1
+        return True
+
+    def _pop(self) -> bool:
+        self._at += 1
+        self._put(self._stack.pop().value())
+        return True
+
+    def _put(self, value: Any) -> None:
+        if self._stack:
+            self._stack[-1].add(value)
+        else:
+            self._done.append(value)
+
+    def _begin(self, character: str) -> bool:
+        """Begin a scalar or a comment."""
+        buffer, at = self._buffer, self._at
+        mark = character
+        if character in '"`':
+            triple = buffer[at : at + 3]
+            if len(triple) < 3 and triple == character * len(triple) and not self._final:  # noqa: PLR2004
+                return False
+            mark = triple if triple == character * 3 else character
+        elif character == "/":
+            follow = buffer[at + 1 : at + 2]
+            if not follow and not self._final:
+                return False
+            mark = "/" + follow if follow in ("/", "*") and follow else "bare"
+            if mark == "bare" and not (self._stack and type(self._stack[-1]) is _Object):
+                self._at += 1
+                return True
+        elif character != "'":
+            mark = "bare"
+        self._scalar = mark
+        self._quotes = 0
+        self._at += 0 if mark == "bare" else len(mark)
+        self._looked = self._at
+        return True
+
+    def _end(self, value: Any) -> bool:
+        self._scalar = ""
+        self._pieces = []
+        self._put(value)
+        return True
+
+    # -- quoted strings
+
+    def _quoted(self) -> bool:
+        quote = self._scalar
+        match = _RUN[quote].match(self._buffer, self._at)
+        if match is not None:
+            self._pieces.append(match.group())
+            self._at = self._looked = match.end()
+            return True
+        if self._buffer[self._at] == "\\":
+            return self._escape()
+        closes = self._closes()
+        if closes is None:
+            return False
+        self._at += 1
+        if closes:
+            return self._end("".join(self._pieces))
+        self._pieces.append(quote)
+        self._quotes += quote == '"'
+        self._looked = self._at
+        return True
+
+    def _escape(self) -> bool:
+        buffer, at = self._buffer, self._at
+        follow = buffer[at + 1 : at + 2]
+        if not follow and not self._final:
+            return False
+        if follow == "u":
+            return self._unicode()
+        plain = _ESCAPES.get(follow)
+        self._pieces.append("\\" if plain is None else plain)
+        self._at += 1 if plain is None else 2
+        return True
+
+    def _unicode(self) -> bool:
+        digits = self._buffer[self._at + 2 : self._at + 6]
+        if len(digits) < 4 and not self._final:  # noqa: PLR2004  # \uXXXX
+            return False
+        if not _HEX.fullmatch(digits):
+            self._pieces.append("\\")
+            self._at += 1
+            return True
+        code = int(digits, 16)
+        self._at += 6
+        if 0xDC00 <= code < 0xE000 and self._pieces and "\ud800" <= self._pieces[-1] < "\udc00":
+            high = ord(self._pieces.pop())
+            code = 0x10000 + ((high - 0xD800) << 10) + code - 0xDC00
+        self._pieces.append(chr(code))
+        return True
+
+    def _closes(self) -> bool | None:
+        """Say whether the quote here ends its string; None while that can't be said."""
+        buffer, at = self._buffer, self._at + 1
+        place = self._stack[-1].place if self._stack else "top"
+        if at >= len(buffer):
+            return True if self._final else None
+        follow = buffer[at]
+        if follow in _BLANK:
+            at = self._looked = _SPACE.match(buffer, max(at, self._looked)).end()  # type: ignore[union-attr]
+            if at >= len(buffer):
+                return True if self._final else None
+            return self._closes_before(buffer[at], at, place)
+        if follow == ",":
+            return place in ("value", "item") and self._quotes % 2 == 0
+        if place == "top":
+            return follow in "{\"'["
+        return follow in _CLOSERS[place]
+
+    def _closes_before(self, follow: str, at: int, place: str) -> bool | None:
+        if follow == "/":
+            second = self._buffer[at + 1 : at + 2]
+            if not second and not self._final:
+                return None
+            return second in ("/", "*") and second != ""
+        if follow in _CLOSERS[place] or (follow == "," and place in ("value", "item")):
+            return True
+        if follow == '"' and place == "value" and self._quotes % 2 == 0:  # the comma before the next key is missing
+            found = _NEXT_QUOTED_KEY.match(self._buffer, at)
+            if found is None and not self._final and len(self._buffer) - at < 200:  # noqa: PLR2004
+                return None if '"' not in self._buffer[at + 1 :].rstrip()[:-1] else False
+            return found is not None
+        return False
+
+    # -- blocks: triple quotes and comments
+
+    def _triple(self) -> bool:
+        mark = self._scalar
+        end = self._buffer.find(mark, self._at)
+        if end < 0:
+            return self._keep(len(mark) - 1)
+        self._pieces.append(self._buffer[self._at : end])
+        self._at = end + len(mark)
+        return self._end(_block(mark, "".join(self._pieces)))
+
+    def _keep(self, held: int) -> bool:
+        """Put aside all but the last `held` characters, which may be the beginning of the end."""
+        at = len(self._buffer) if self._final else max(self._at, len(self._buffer) - held)
+        self._pieces.append(self._buffer[self._at : at])
+        self._at = at
+        return self._final
+
+    def _comment(self) -> bool:
+        mark = "\n" if self._scalar == "//" else "*/"
+        end = self._buffer.find(mark, self._at)
+        if end < 0:
+            self._at = len(self._buffer) if self._final else max(self._at, len(self._buffer) - len(mark) + 1)
+            return self._final
+        self._at = end + len(mark)
+        self._scalar = ""
+        return True
+
+    # -- without quotes
+
+    def _unquoted(self) -> bool:
+        place = self._stack[-1].place if self._stack else "top"
+        match = _UNQUOTED_END[place].search(self._buffer, self._at)
+        if match is None:
+            self._pieces.append(self._buffer[self._at :])
+            self._at = len(self._buffer)
+            return True
+        at = match.start()
+        self._pieces.append(self._buffer[self._at : at])
+        self._at = at
+        if place == "value" and self._buffer[at] == ",":
+            ends = self._comma_ends()
+            if ends is None:
+                return False
+            if not ends:
+                self._pieces.append(",")
+                self._at += 1
+                return True
+        text = "".join(self._pieces).strip()
+        return self._end(_bare(text))
+
+    def _comma_ends(self) -> bool | None:
+        """Say whether the comma here ends a value without quotes; None while that can't be said."""
+        buffer, at = self._buffer, self._at + 1
+        if at >= len(buffer):
+            return True if self._final else None
+        if buffer[at] == "\n":
+            return True
+        text = "".join(self._pieces).strip() if sum(map(len, self._pieces)) <= 4 * MAX_DIGITS else "( "
+        plain = _bare(text)
+        constant = not isinstance(plain, str) or text.lower() in _CONSTANTS
+        if buffer[at] not in " \t\r":
+            return self._starts_anew(at, number=constant and isinstance(plain, int | float))
+        if constant or (" " not in text and "(" not in text):
+            return True
+        while at < len(buffer) and buffer[at] in " \t\r":
+            at += 1
+        if at >= len(buffer):
+            return True if self._final else None
+        return buffer[at] in '\n"' or buffer.startswith(("//", "/*"), at)
+
+    def _starts_anew(self, at: int, *, number: bool) -> bool | None:
+        """Say whether what stands right behind a comma is the next key, not more of the text."""
+        buffer = self._buffer
+        if buffer[at] == "}":
+            return True
+        if number and not buffer[at].isdigit():
+            return True
+        if _NEXT_KEY.match(buffer, at):
+            return True
+        waits = not self._final and len(buffer) - at < 200 and not re.search(r"[:,}\n]", buffer[at:])  # noqa: PLR2004
+        return None if waits else False
+
+
+_CLOSERS: Final = {"key": ":}", "value": "}]", "item": "]", "top": ""}
+_SCALARS: Final = {
+    '"': Reader._quoted,
+    "'": Reader._quoted,
+    "`": Reader._quoted,
+    '"""': Reader._triple,
+    "```": Reader._triple,
+    "bare": Reader._unquoted,
+    "//": Reader._comment,
+    "/*": Reader._comment,
+}
+
+
+def read(text: str) -> list[Any]:
+    """Return the top-level values of a whole text; those it does not finish are `Open`."""
+    reader = Reader()
+    reader.feed(text)
+    return reader.close()
+
+
+def _bare(text: str) -> Any:
+    """Return what a text without quotes means: a constant, a number, or the text."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    whole = parse_int(text)
+    if whole is not None:
+        return whole
+    number = parse_float(text)
+    if number is not None and number - number == 0:  # finite
+        return number
+    return text
+
+
+def _block(mark: str, text: str) -> str:
+    """Return a triple-quoted text without its common indentation; of a fenced one, without its first line too."""
+    if mark == "```" and "\n" in text:
+        text = text.partition("\n")[2]
+    lines = text.split("\n")
+    if lines and not lines[0].strip():
+        lines = lines[1:]
+    if lines and not lines[-1].strip():
+        lines = lines[:-1]
+    margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
+    return "\n".join(line[margin:] for line in lines)

@@ -1,0 +1,54 @@
+from collections.abc import Iterator
+
+import pytest
+
+from bench import payload
+from bench.cases import CASES, Case, Entry
+from bench.order import Order
+from bench.peer import Streamed
+from bench.processes import mock_server
+from bench.worker import Work, WrongAnswer, check, measure
+
+OURS = [(case, entry) for case in CASES for entry in case.peers if entry.split(":")[0] in {"callm", "aiohttp"}]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with mock_server(None) as url:
+        yield url
+
+
+@pytest.mark.parametrize(("case", "entry"), OURS, ids=[f"{case.name}-{entry}" for case, entry in OURS])
+def test_callm_and_the_floor_get_the_right_answer_in_every_case(server: str, case: Case, entry: str) -> None:
+    work = Work(case, Entry.parse(entry), f"{server}/{case.scenario}")
+    try:
+        facts = measure(work, case.concurrency)  # checks the answer
+        if isinstance(work.last, Streamed) and entry.startswith("callm"):
+            assert work.last.pieces == payload.STREAMS[case.scenario]
+    finally:
+        work.close()
+    assert facts["cpu"] > 0
+    assert facts["memory"] > 1e6
+
+
+def test_a_peer_that_lost_text_is_refused() -> None:
+    case = next(case for case in CASES if case.name == "stream-200")
+    whole = len(payload.text(200))
+    check(case, Streamed(200, whole))
+    with pytest.raises(WrongAnswer):
+        check(case, Streamed(200, whole - 1))
+
+
+def test_a_wrong_text_or_order_is_refused() -> None:
+    call = next(case for case in CASES if case.name == "call-1")
+    typed = next(case for case in CASES if case.name == "typed")
+    check(call, payload.text())
+    check(typed, Order.model_validate(payload.order()))
+    with pytest.raises(WrongAnswer):
+        check(call, payload.text() + ".")
+    with pytest.raises(WrongAnswer):
+        check(typed, Order.model_validate(payload.order() | {"customer": "someone else"}))
+
+
+def test_the_typed_answer_is_about_8_kb() -> None:
+    assert 7_500 < len(payload.order_json()) < 8_500

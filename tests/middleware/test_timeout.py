@@ -1,0 +1,216 @@
+"""Time limits and cancelling, on a clock that jumps: nothing here waits."""
+
+import asyncio
+import gc
+import threading
+from contextlib import aclosing
+
+import pytest
+from tests.support import run_jumping
+
+from callm.errors import CallCancelled, CallTimeout, DeadlineExceeded
+from callm.middleware.timeout import Timeout
+from callm.types import CallOptions, Cancel, Finish, Message, Request, TextDelta, Timeouts, Usage, UsageReport
+
+TEXT, PING, FINISH = [TextDelta("x")], [UsageReport(Usage(1, 1))], [Finish("stop")]
+
+
+class Slow:
+    """Plays pairs of seconds to wait and a batch to yield; says when it was closed."""
+
+    name = "slow"
+
+    def __init__(self, *script):
+        self.script = script
+        self.closed = False
+
+    async def stream(self, request):
+        try:
+            for seconds, batch in self.script:
+                await asyncio.sleep(seconds)
+                yield batch
+        finally:
+            self.closed = True
+
+
+def request(cancel=None, **timeouts):
+    none = dict.fromkeys(("first_content", "between_content", "total"))
+    return Request((Message.user("hi"),), options=CallOptions(timeouts=Timeouts(**{**none, **timeouts}), cancel=cancel))
+
+
+def play(model, asked, pause=0.0):
+    """Return the batches that came, the error or None, and the seconds it took."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        began, got = loop.time(), []
+        try:
+            async with aclosing(Timeout(model).stream(asked)) as batches:
+                async for batch in batches:
+                    got.append(batch)
+                    await asyncio.sleep(pause)
+        except (CallTimeout, DeadlineExceeded, CallCancelled) as error:
+            return got, error, loop.time() - began
+        return got, None, loop.time() - began
+
+    return run_jumping(main())
+
+
+def test_a_call_in_time_is_left_alone():
+    got, error, _ = play(Slow((1, TEXT), (1, FINISH)), request(first_content=2, between_content=2, total=3))
+    assert (got, error) == ([TEXT, FINISH], None)
+
+
+def test_no_first_content_in_time_ends_the_call():
+    model = Slow((61, TEXT))
+    got, error, took = play(model, request(first_content=60))
+    assert (got, error.phase, error.seconds) == ([], "first_content", 60)
+    assert took == pytest.approx(60)
+    assert error.retryable
+    assert model.closed
+
+
+def test_events_without_content_do_not_stretch_the_wait_for_the_first_content():
+    _, error, took = play(Slow(*[(1, PING)] * 100), request(first_content=10, between_content=5))
+    assert error.phase == "first_content"
+    assert took == pytest.approx(10)
+
+
+def test_silence_between_content_ends_the_call_and_what_came_is_kept():
+    got, error, took = play(Slow((1, TEXT), (31, TEXT)), request(first_content=60, between_content=30))
+    assert (got, error.phase) == ([TEXT], "between_content")
+    assert took == pytest.approx(31)
+    assert str(error) == "no more content came for 30 s (timeout 'between_content')"
+
+
+def test_events_without_content_do_not_stretch_the_wait_between_content():
+    _, error, took = play(Slow((1, TEXT), *[(1, PING)] * 100), request(between_content=10))
+    assert error.phase == "between_content"
+    assert took == pytest.approx(11)
+
+
+def test_a_shorter_wait_between_content_than_for_the_first_is_kept():
+    _, error, took = play(Slow((1, TEXT), (50, TEXT)), request(first_content=60, between_content=2))
+    assert error.phase == "between_content"
+    assert took == pytest.approx(3)
+
+
+def test_a_slow_consumer_is_not_the_servers_silence():
+    script = [(1, TEXT)] * 5 + [(1, FINISH)]
+    got, error, _ = play(Slow(*script), request(first_content=60, between_content=2), pause=100)
+    assert error is None
+    assert len(got) == 6
+
+
+def test_the_total_ends_a_call_that_always_has_content():
+    got, error, took = play(Slow(*[(1, TEXT)] * 100), request(between_content=10, total=5.5))
+    assert isinstance(error, DeadlineExceeded)
+    assert error.seconds == 5.5
+    assert len(got) == 5
+    assert took == pytest.approx(5.5)
+
+
+def test_the_total_also_counts_the_consumers_time():
+    got, error, took = play(Slow(*[(1, TEXT)] * 100), request(total=5), pause=10)
+    assert isinstance(error, DeadlineExceeded)
+    assert len(got) == 1
+    assert took == pytest.approx(11)
+
+
+def test_without_limits_nothing_ends_a_call():
+    _, error, took = play(Slow((1e6, TEXT), (1e6, FINISH)), request())
+    assert error is None
+    assert took == pytest.approx(2e6)
+
+
+def test_cancel_from_another_thread_ends_the_call():
+    cancel = Cancel()
+    model = Slow((0, TEXT), (0, TEXT))
+
+    async def never(self, asked):
+        try:
+            yield TEXT
+            threading.Timer(0.01, cancel.cancel).start()
+            await asyncio.Event().wait()
+        finally:
+            self.closed = True
+
+    model.stream = never.__get__(model)
+    got, error, _ = play(model, request(cancel=cancel))
+    assert got == [TEXT]
+    assert isinstance(error, CallCancelled)
+    assert model.closed
+
+
+def test_a_cancelled_handle_ends_calls_that_begin_later():
+    cancel = Cancel()
+    cancel.cancel()
+    got, error, _ = play(Slow((1, TEXT)), request(cancel=cancel))
+    assert got == []
+    assert isinstance(error, CallCancelled)
+
+
+def test_cancel_while_the_consumer_works_ends_the_call_at_its_next_step():
+    cancel = Cancel()
+
+    async def main():
+        got = []
+        with pytest.raises(CallCancelled):
+            async with aclosing(Timeout(Slow((1, TEXT), (1, TEXT))).stream(request(cancel=cancel))) as batches:
+                async for batch in batches:
+                    got.append(batch)
+                    cancel.cancel()
+                    await asyncio.sleep(1)
+        return got
+
+    assert run_jumping(main()) == [TEXT]
+
+
+def test_a_finished_call_lets_go_of_its_cancel_handle():
+    cancel = Cancel()
+    play(Slow((1, FINISH)), request(cancel=cancel))
+    assert cancel._watchers == {}
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_cancellation_from_outside_passes_through(twice):
+    model = Slow((100, TEXT))
+
+    async def main():
+        async def consume():
+            async with aclosing(Timeout(model).stream(request(first_content=50, total=60))) as batches:
+                async for _ in batches:
+                    pass
+
+        task = asyncio.create_task(consume())
+        await asyncio.sleep(1)
+        task.cancel()
+        if twice:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+
+    run_jumping(main())
+    assert model.closed
+
+
+def test_an_outer_timeout_of_the_caller_still_works():
+    async def main():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                async for _ in Timeout(Slow((100, TEXT))).stream(request(first_content=50)):
+                    pass
+
+    run_jumping(main())
+
+
+def test_no_timer_is_left_behind():
+    async def main():
+        loop = asyncio.get_running_loop()
+        async for _ in Timeout(Slow((1, TEXT), (1, FINISH))).stream(request(first_content=9, between_content=9, total=99)):
+            pass
+        gc.collect()
+        return [handle for handle in loop._scheduled if not handle.cancelled()]
+
+    assert run_jumping(main()) == []
