@@ -37,7 +37,7 @@ demo: setup  ## a typed extraction on a real model on this machine
 	@$(BIN)/python examples/demo.py
 
 bench: setup  ## measure callm beside its peers; writes bench/RESULTS.md
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.run
 
 docs: .venv/.ready-all  ## build the documentation into site/
 	$(BIN)/zensical build --strict --clean

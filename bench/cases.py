@@ -8,6 +8,7 @@ from typing import Final, Literal
 Kind = Literal["call", "sync_call", "stream", "typed"]
 
 _CALLERS: Final = ("aiohttp", "callm", "openai", "anthropic", "baml-py", "pydantic-ai", "litellm")
+_TYPED: Final = (*_CALLERS[:5], "instructor", *_CALLERS[5:])
 _STREAMERS: Final = (
     "aiohttp",
     "aiohttp:lines",
@@ -84,20 +85,29 @@ CASES: Final = (
         ("aiohttp", "aiohttp:uvloop", "callm", "callm:uvloop", "callm:anthropic", *_CALLERS[2:]),
     ),
     Case(
-        "typed",
+        "typed-1",
         "Typed call: 8 KB of JSON into a pydantic model, one at a time",
         "typed",
         "typed",
         1,
         "call",
-        (*_CALLERS[:5], "instructor", *_CALLERS[5:]),
+        _TYPED,
+    ),
+    Case(
+        "typed-64",
+        "Typed call: 8 KB of JSON into a pydantic model, 64 at a time",
+        "typed",
+        "typed",
+        64,
+        "call",
+        _TYPED,
     ),
 )
 
 COLD: Final = "cold"
 """The case of a fresh process: import, client, first call."""
 
-COLD_PEERS: Final = (*_CALLERS[:5], "instructor", *_CALLERS[5:])
+COLD_PEERS: Final = _TYPED
 HELP: Final = "help"
 """The case of `callm --help`."""
 

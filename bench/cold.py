@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from bench.environments import Installed
 
 _SCRIPT: Final = """
-import sys, time
+import resource, sys, time
 _modules, _start = len(sys.modules), time.perf_counter()
 {imports}
 _imported, _modules = time.perf_counter(), len(sys.modules) - _modules
 {first_call}
-_end = time.perf_counter()
+_end, _used = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
 assert answer == {expected!r}, answer
 with open("/proc/self/status") as _status:
     _peak = next(int(line.split()[1]) for line in _status if line.startswith("VmHWM"))
-print('{{"import": %f, "total": %f, "modules": %d, "megabytes": %f}}' % (
-    (_imported - _start) * 1e3, (_end - _start) * 1e3, _modules, _peak * 1024 / 1e6))
+print('{{"import": %f, "total": %f, "modules": %d, "megabytes": %f, "cpu": %f}}' % (
+    (_imported - _start) * 1e3, (_end - _start) * 1e3, _modules, _peak * 1024 / 1e6,
+    (_used.ru_utime + _used.ru_stime) * 1e3))
 """
 
 

@@ -72,6 +72,10 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for pipe in (self._process.stdout, self._process.stderr):
+            self._listener.join(1)
+            if pipe is not None:
+                pipe.close()
 
     def ask(self, line: str = "go") -> str:
         """Say `line` and return the answer."""

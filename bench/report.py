@@ -110,7 +110,7 @@ def _cold(results: Results) -> str:
     rows = [
         (
             peer,
-            *(number(results.median(COLD, peer, fact)) for fact in ("import", "total", "process", "megabytes")),
+            *(number(results.median(COLD, peer, fact)) for fact in ("import", "total", "process", "cpu", "megabytes")),
             modules,
         )
         for peer in results.rounds.get(COLD, {})
@@ -121,10 +121,14 @@ def _cold(results: Results) -> str:
         "import ms",
         "import + client + first call ms",
         "whole process ms",
+        "its CPU ms",
         "peak MB",
         "modules of the import",
     )
-    note = "A fresh process, bytecode compiled, one sync call to the mock server; wall time. `whole process` adds Python itself.\n\n"
+    note = (
+        "A fresh process, bytecode compiled, one sync call to the mock server (bare aiohttp: by `asyncio.run`); wall time.\n"
+        "`whole process` adds Python's own start and end.\n\n"
+    )
     return f"## Cold start (`{COLD}`)\n\n{note}" + table(heads, rows) + _failures(results, COLD)
 
 

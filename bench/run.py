@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUICK: Final = ("callm", "aiohttp", "openai")
-FRESH: Final = 7
+FRESH: Final = 5
 """How many fresh processes are started for each peer's cold start."""
 
 
@@ -130,7 +130,7 @@ def _arguments() -> argparse.Namespace:
 def _measure(arguments: argparse.Namespace, peers: Peers) -> Results:
     quick = arguments.quick
     rounds = arguments.rounds or (2 if quick else 5)
-    seconds = arguments.seconds or (0.15 if quick else 0.25)
+    seconds = arguments.seconds or (0.1 if quick else 0.2)
     wanted = set(arguments.only or [*(case.name for case in CASES), COLD, HELP, INSTALL])
     _, server_core = cores()
     with mock_server(server_core) as url:

@@ -24,7 +24,7 @@ from bench import payload
 from bench.cases import CASES, Case, Entry
 from bench.peer import Client, Streamed, load
 
-WARM_UP: Final = 0.3
+WARM_UP: Final = 0.2
 """Seconds of work before anything is measured; at least one round for each task."""
 
 

@@ -21,6 +21,7 @@ import inspect
 import io
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -154,6 +155,11 @@ def test_the_reference_has_every_module_of_public_names() -> None:
     shown = set(re.findall(r"^::: (\S+)$", page, re.MULTILINE))
     homes = set(callm._HOMES) - {"callm.types"} | {"callm.testing"}
     assert homes - shown == set()
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    nav = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]["nav"]
+    assert sorted(page for entry in nav for page in entry.values()) == [page.name for page in PAGES[1:]]
 
 
 EXAMPLE = """

@@ -41,7 +41,7 @@ def test_a_peer_that_lost_text_is_refused() -> None:
 
 def test_a_wrong_text_or_order_is_refused() -> None:
     call = next(case for case in CASES if case.name == "call-1")
-    typed = next(case for case in CASES if case.name == "typed")
+    typed = next(case for case in CASES if case.name == "typed-1")
     check(call, payload.text())
     check(typed, Order.model_validate(payload.order()))
     with pytest.raises(WrongAnswer):

@@ -34,7 +34,7 @@ def test_as_json_each_provider_is_a_line():
         "provider": "anthropic",
         "format": "anthropic",
         "base_url": "https://api.anthropic.com",
-        "key_variables": ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"],
+        "key_variables": list(PROVIDERS["anthropic"].key_env),
         "key": "set",
     }
     assert KEY not in output

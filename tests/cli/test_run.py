@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import pty
@@ -138,6 +139,31 @@ def test_an_answer_that_is_not_complete_is_said_to_be(server, capsys):
     for stream in ([], ["--stream"]):
         assert main(["run", "--request-file", request_file(server), *stream]) == 0
         assert capsys.readouterr() == ("Once upon a\n", "callm: the answer is not complete: it ended by length\n")
+
+
+def test_what_could_not_be_given_to_the_provider_is_told(server, capsys):
+    parameters = {"seed": 7, "max_tokens": 9, "api_base": server.url}
+    path = request_file(server, provider="anthropic", model="claude-x", parameters=parameters)
+    assert main(["run", "--request-file", path]) == 0
+    out, err = capsys.readouterr()
+    assert out == "Hello there, Ann\n"
+    assert err.startswith("callm: ")
+    assert "seed" in err
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_thoughts_and_partial_values_reach_the_screen(server, monkeypatch):
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", screen)
+    server.always(Fault(answer=Answer(text=REVIEW, deltas=6, reasoning="Let me see.")))
+    assert main(["run", "prompts.py:greet", "--arg", "name=Ann", "--stream"]) == 0
+    assert clean(screen.getvalue()) == f"Let me see.\n\n{REVIEW}\n"
+    assert main(["run", "prompts.py:extract", "--arg", "review=x", "--stream"]) == 0
+    assert '"stars": null' in clean(screen.getvalue())
 
 
 def test_another_model_may_be_asked(server):

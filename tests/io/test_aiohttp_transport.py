@@ -131,12 +131,18 @@ async def test_leaving_a_stream_early_closes_a_tls_connection_at_once(secure: Fa
     await transport.aclose()
 
 
-async def test_speaking_tls_to_a_plain_server_and_the_other_way_round(secure: FaultServer, folder: Path) -> None:
-    plain = await asyncio.start_server(lambda _, writer: writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "127.0.0.1", 0)
-    port = plain.sockets[0].getsockname()[1]
-    error = await _error(TransportConfig(), f"https://127.0.0.1:{port}")
+async def test_speaking_tls_to_a_plain_server_and_the_other_way_round(secure: FaultServer) -> None:
+    def answer_in_plain(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        answered = asyncio.create_task(asyncio.to_thread(answer_in_plain, listening))
+        error = await _error(TransportConfig(), f"https://127.0.0.1:{listening.getsockname()[1]}")
+        await answered
     assert "should the address begin with http://" in str(error)
-    plain.close()
     error = await _error(TransportConfig(), secure.url.replace("https", "http"))
     assert "closed the connection before it answered" in str(error)
 

@@ -1,69 +1,70 @@
-"""A real HTTP proxy of sixty lines: forwards `GET http://...` requests, and opens tunnels for `CONNECT`."""
+"""A real HTTP proxy of sixty lines: forwards `POST http://...` requests, and opens tunnels for `CONNECT`."""
 
-import asyncio
+import contextlib
+import socket
 import threading
 from typing import Self
 from urllib.parse import urlsplit
 
 
 class TinyProxy:
-    """In a thread of its own. `seen` holds the first line and the headers of each request; `status` makes it refuse tunnels."""
+    """In threads of its own. `seen` holds the first line and the headers of each request; `status` makes it refuse tunnels."""
 
     def __init__(self, status: int = 200) -> None:
         self.seen: list[tuple[str, dict[str, str]]] = []
-        self.url = ""
         self._status = status
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._sockets = [self._listening]
+        self._threads: list[threading.Thread] = []
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait(5)
+        self._run(self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+        for sock in self._sockets:
+            sock.close()
 
-    def _serve(self) -> None:
-        server = self._loop.run_until_complete(asyncio.start_server(self._accept, "127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        self._ready.set()
-        self._loop.run_forever()
-        server.close()
-        self._loop.run_until_complete(self._cancel())
-        self._loop.close()
+    def _run(self, work: object, *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]
+        self._threads.append(thread)
+        thread.start()
 
-    async def _cancel(self) -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                self._sockets.append(client)
+                self._run(self._serve, client)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            first, *lines = head.strip().split("\r\n")
-            self.seen.append((first, {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}))
-            method, target, _ = first.split(" ")
-            if method == "CONNECT" and self._status != 200:
-                writer.write(f"HTTP/1.1 {self._status} Refused\r\ncontent-length: 0\r\n\r\n".encode())
-                return
-            parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
-            upstream, sink = await asyncio.open_connection(parts.hostname, parts.port)
-            if method == "CONNECT":
-                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            else:
-                sink.write(head.replace(target, parts.path, 1).encode())
-            try:
-                await asyncio.gather(self._pump(reader, sink), self._pump(upstream, writer))
-            finally:
-                sink.transport.abort()
-        finally:
-            writer.close()
+    def _serve(self, client: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += client.recv(65536)
+        first, *lines = head.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+        self.seen.append((first, {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}))
+        method, target, _ = first.split(" ")
+        if method == "CONNECT" and self._status != 200:
+            client.sendall(f"HTTP/1.1 {self._status} Refused\r\ncontent-length: 0\r\n\r\n".encode())
+            return
+        parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
+        server = socket.create_connection((parts.hostname or "", parts.port or 80))
+        self._sockets.append(server)
+        if method == "CONNECT":
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            server.sendall(head.replace(target.encode(), parts.path.encode(), 1))
+        self._run(self._pump, client, server)
+        self._run(self._pump, server, client)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-        writer.close()
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)

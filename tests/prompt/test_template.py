@@ -255,7 +255,7 @@ FILTERS = [
 
 @given(VALUES, VALUES, st.sampled_from(FILTERS), st.text(max_size=3))
 @example("\U00100000", "\U00100001", "", "")
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_arguments_never_become_structure(a, b, change, nonce):
     source = (
         "{{ _.role('system') }}S{{ a }}{{ _.role('user') }}U{{ image }}"
@@ -277,7 +277,7 @@ def test_a_string_argument_arrives_unchanged(value):
 
 
 @given(st.text(st.sampled_from("{}%#_ .role('user')x|\n-"), max_size=40))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_template_renders_or_is_a_config_error(source):
     with suppress(ConfigError):
         Template(source).render({"x": "a"})

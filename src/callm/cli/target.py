@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -42,14 +43,14 @@ def _file(path: Path) -> ModuleType:
     if not path.is_file():
         raise click.UsageError(f"there is no file {str(path)!r}")
     name = f"callm_target_{path.stem}"  # not the stem alone: json.py must not hide the json of others
-    spec = spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
-        raise click.UsageError(f"{str(path)!r} is no Python file")
+    loader = SourceFileLoader(name, str(path.resolve()))
+    spec = ModuleSpec(name, loader, origin=loader.path)
+    spec.has_location = True
     module = module_from_spec(spec)
     sys.modules[name] = module
     sys.path.insert(0, str(path.resolve().parent))
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except (ImportError, SyntaxError) as error:
         raise click.UsageError(f"{str(path)!r} can't be imported: {error}") from error
     return module

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
@@ -132,14 +131,24 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
 
     def abandon(self) -> None:
-        """Forget every connection without I/O: the loop that could do it is gone."""
+        """Drop every connection without the loop, which has ended or will."""
         self._closed = True
         self._conns.clear()
         self._acquired.clear()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            for line in list(self._lines):
-                line.transport = None  # the last reference, so this closes the socket
+        for line in list(self._lines):
+            transport, line.transport = line.transport, None
+            if transport is not None:
+                _drop(transport, ended=self._loop.is_closed())
+
+
+def _drop(transport: asyncio.Transport, *, ended: bool) -> None:
+    """Close `transport`, at once if its loop has `ended`: what asyncio would do in the loop's next turn is done here."""
+    with suppress(RuntimeError):  # the loop is closed
+        transport.abort()
+    inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", transport)
+    finish = getattr(inner, "_call_connection_lost", None)
+    if ended and finish is not None:
+        finish(None)
 
 
 class Connections:

@@ -23,6 +23,7 @@ class HTTPResponse(Protocol):
         Raises:
             TransportError: the connection broke.
         """
+        ...
 
 
 class Transport(Protocol):
@@ -35,6 +36,8 @@ class Transport(Protocol):
             TransportError: the server can't be reached or the connection broke.
             CallTimeout: connecting, or waiting for a free connection, took too long.
         """
+        ...
 
     async def aclose(self) -> None:
         """Close every connection."""
+        ...

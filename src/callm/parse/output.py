@@ -86,7 +86,9 @@ class Output(Generic[T]):
         self.annotation = annotation
         self.name = _NAME.sub("_", name)[:64] or "output"
         self.policy = policy
-        self.schema = annotation if isinstance(annotation, Schema) else from_python(annotation, f"return type of {name}")
+        self.schema = (
+            annotation if isinstance(annotation, Schema) else from_python(annotation, f"return type of {name}")
+        )
         self._dialects: dict[str, dict[str, Any] | None] = {}
         self._fast: Callable[[str], Any] | None = None
         self._slow = not policy.allowed or isinstance(annotation, Schema)

@@ -80,7 +80,7 @@ class Reader:
     def __init__(self, *, max_depth: int = MAX_DEPTH) -> None:
         """Refuse nesting deeper than `max_depth`."""
         self._buffer = ""
-        self._at = 0
+        self._at: int = 0
         self._stack: list[_Object | _Array] = []
         self._scalar = ""  # "", '"', "'", "`", '"""', "```", "bare", "//", "/*"
         self._pieces: list[str] = []
@@ -124,7 +124,7 @@ class Reader:
         rest = self._buffer[self._at :]
         if kind == "bare":
             text = ("".join(self._pieces) + rest).strip()
-            return Open(_bare(text)) if text else _MISSING
+            return Open(bare(text)) if text else _MISSING
         if len(kind) == 1 and rest[:1] == kind:
             return "".join(self._pieces)  # its quote has come, and nothing behind it says otherwise
         if kind == '"' and rest[:1] == "\\":
@@ -346,7 +346,7 @@ class Reader:
                 self._at += 1
                 return True
         text = "".join(self._pieces).strip()
-        return self._end(_bare(text))
+        return self._end(bare(text))
 
     def _comma_ends(self) -> bool | None:
         """Say whether the comma here ends a value without quotes; None while that can't be said."""
@@ -356,7 +356,7 @@ class Reader:
         if buffer[at] == "\n":
             return True
         text = "".join(self._pieces).strip() if sum(map(len, self._pieces)) <= 4 * MAX_DIGITS else "( "
-        plain = _bare(text)
+        plain = bare(text)
         constant = not isinstance(plain, str) or text.lower() in _CONSTANTS
         if buffer[at] not in " \t\r":
             return self._starts_anew(at, number=constant and isinstance(plain, int | float))
@@ -401,7 +401,7 @@ def read(text: str) -> list[Any]:
     return reader.close()
 
 
-def _bare(text: str) -> Any:
+def bare(text: str) -> Any:
     """Return what a text without quotes means: a constant, a number, or the text."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]

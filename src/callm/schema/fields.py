@@ -103,7 +103,7 @@ def _complete(cls: Any) -> None:
             rebuild()
     except NameError as error:
         raise UnsupportedType(
-            f"{cls.__name__} is not fully defined ({error.args[0]}): declare the types it uses at the top of its module"
+            f"{cls.__name__} is not fully defined ({str(error).splitlines()[0]}): declare the types it uses at the top of its module"
         ) from error
 
 

@@ -9,7 +9,6 @@ from typing import Any, Final, ForwardRef, TypeVar, get_origin
 
 from callm.schema.fields import UnsupportedType
 from callm.schema.model import (
-    BoolType,
     EnumType,
     EnumValue,
     FloatType,
@@ -59,7 +58,7 @@ def literal_type(value: Any) -> LiteralType | NullType:
     return LiteralType(value)
 
 
-def foreign_type(annotation: Any) -> StringType | IntType | FloatType | BoolType:
+def foreign_type(annotation: Any) -> StringType | IntType | FloatType:
     """Return the schema of a type that describes itself to pydantic, as `HttpUrl` and `SecretStr` do.
 
     Raises:

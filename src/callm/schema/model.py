@@ -244,8 +244,9 @@ class Schema(msgspec.Struct, frozen=True):
 
     @property
     def is_text(self) -> bool:
-        """Whether the root is plain text, so that an answer is the value as it stands."""
-        return isinstance(self.root, StringType) and self.root.format is None and self.root.python is None
+        """Whether the root is any text, so that an answer is the value as it stands."""
+        root = self.root
+        return isinstance(root, StringType) and root.format is None and root.python is None and not root.limits
 
     @property
     def is_object(self) -> bool:
@@ -256,13 +257,19 @@ class Schema(msgspec.Struct, frozen=True):
 def union(*members: SchemaType) -> SchemaType:
     """Return the type of a value that is one of `members`: flat, each once, and no union where one member is left."""
     flat = list(_flatten(members))
-    unique = [member for position, member in enumerate(flat) if member not in flat[:position]]
+    unique = [one for position, one in enumerate(flat) if not any(_same(one, earlier) for earlier in flat[:position])]
     return unique[0] if len(unique) == 1 else UnionType(tuple(unique))
 
 
 def optional(of: SchemaType) -> SchemaType:
     """Return `of` or null."""
     return union(of, NullType())
+
+
+def _same(one: SchemaType, other: SchemaType) -> bool:
+    if isinstance(one, LiteralType) and isinstance(other, LiteralType) and type(one.value) is not type(other.value):
+        return False  # 1 and True are equal in Python
+    return one == other
 
 
 def _flatten(members: tuple[SchemaType, ...]) -> Iterator[SchemaType]:
