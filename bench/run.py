@@ -141,7 +141,7 @@ def _measure(arguments: argparse.Namespace, peers: Peers) -> Results:
                 run.case(case)
         if COLD in wanted:
             _say("Cold start")
-            run.cold(3 if quick else FRESH)
+            run.cold(2 if quick else FRESH)
         if HELP in wanted:
             run.command_line(3 if quick else FRESH)
         if INSTALL in wanted:

@@ -23,13 +23,13 @@ FIELDS = ("day", "time", "guests", "name")
 
 INSTRUCTION = "Extract the day, the time, the number of guests and the name of this reservation as JSON."
 WORDINGS = {
-    "the instruction first": INSTRUCTION + "\n\n{{ message }}",
-    "the message labelled": "Message: {{ message }}\n\n" + INSTRUCTION,
+    "the message first": "{{ message }}\n\n" + INSTRUCTION,
+    "the message labelled": INSTRUCTION + "\n\nMessage: {{ message }}",
     "name of the customer": (
-        "{{ message }}\n\nExtract the day, the time, the number of guests and the name of the customer as JSON."
+        "Extract the day, the time, the number of guests and the name of the customer as JSON.\n\n{{ message }}"
     ),
-    "short": "{{ message }}\n\nExtract the reservation as JSON.",
-    "the type described": "{{ message }}\n\nExtract the reservation.\n\n{{ ctx.output_format }}",
+    "short": "Extract the reservation as JSON.\n\n{{ message }}",
+    "the type described": "Extract the reservation.\n\n{{ ctx.output_format }}\n\n{{ message }}",
 }
 
 

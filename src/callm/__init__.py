@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from callm import parse as parse
     from callm.client import (
         Client,
         ResponseStream,
@@ -56,7 +57,24 @@ if TYPE_CHECKING:
         Dual,
     )
     from callm.parse.output import (
+        Change,
+        Check,
         Output,
+        Reading,
+        parse_partial,
+    )
+    from callm.parse.partial_value import (
+        StreamState,
+    )
+    from callm.parse.policies import (
+        FAITHFUL,
+        LENIENT,
+        STRICT,
+        Policy,
+    )
+    from callm.schema.model import (
+        Constraint,
+        Stream,
     )
     from callm.streaming import (
         Accumulator,
@@ -170,7 +188,24 @@ _HOMES = {
         "Call",
         "Dual",
     ),
-    "callm.parse.output": ("Output",),
+    "callm.parse.output": (
+        "Change",
+        "Check",
+        "Output",
+        "Reading",
+        "parse_partial",
+    ),
+    "callm.parse.partial_value": ("StreamState",),
+    "callm.parse.policies": (
+        "FAITHFUL",
+        "LENIENT",
+        "Policy",
+        "STRICT",
+    ),
+    "callm.schema.model": (
+        "Constraint",
+        "Stream",
+    ),
     "callm.streaming": (
         "Accumulator",
         "SSEStream",
@@ -237,6 +272,9 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "FAITHFUL",
+    "LENIENT",
+    "STRICT",
     "APIError",
     "Accumulator",
     "Audio",
@@ -248,6 +286,8 @@ __all__ = [
     "CallTimeout",
     "CallmError",
     "Cancel",
+    "Change",
+    "Check",
     "ChoiceEvent",
     "Citation",
     "Client",
@@ -256,6 +296,7 @@ __all__ = [
     "Collector",
     "ConfigError",
     "ConflictError",
+    "Constraint",
     "ConstraintError",
     "ContentFilterError",
     "ContextTooLongError",
@@ -285,6 +326,7 @@ __all__ = [
     "Part",
     "PartAdded",
     "PermissionDeniedError",
+    "Policy",
     "PoolTimeout",
     "ProtocolError",
     "Provider",
@@ -292,6 +334,7 @@ __all__ = [
     "Quirks",
     "QuotaError",
     "RateLimitError",
+    "Reading",
     "Reasoning",
     "ReasoningDelta",
     "ReasoningEnd",
@@ -310,6 +353,8 @@ __all__ = [
     "ServerError",
     "ServerSentEvent",
     "Settings",
+    "Stream",
+    "StreamState",
     "Target",
     "Text",
     "TextDelta",
@@ -329,10 +374,14 @@ __all__ = [
     "__version__",
     "function",
     "open_sse",
+    "parse",
+    "parse_partial",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "parse":  # a package that is also a function
+        return import_module("callm.parse")
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'callm' has no attribute {name!r}")

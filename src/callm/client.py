@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from callm.errors import CallmError, ConfigError
+from callm.errors import CallmError, ConfigError, LengthError, OutputError, RefusalError
 from callm.io import portal
 from callm.io.call import Call, Dual
 from callm.io.endpoint import Endpoint
 from callm.middleware.timeout import Timeout, has_content
 from callm.parse.output import check_finish
-from callm.types import CallOptions, Event, Message, Request, Response, Secret, Settings, TextDelta
+from callm.prompt.reask import reask
+from callm.types import CallOptions, Event, Message, Request, Response, Secret, Settings, TextDelta, Usage
 from callm.wire.codec import Quirks, Target
 from callm.wire.providers import PROVIDERS, Provider, codec, split_model
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from callm.io.transport import Transport
     from callm.types import Model
     from callm.wire.codec import HTTPRequest
+
+_SETTINGS: Final = Settings()
+_OPTIONS: Final = CallOptions()
 
 ENTRY_POINTS: Final = "callm.providers"
 """The entry point group in which an installed package may offer `Provider` rows."""
@@ -48,8 +52,8 @@ class Client:
         *,
         api_key: str | Secret | None = None,
         base_url: str | None = None,
-        settings: Settings = Settings(),  # noqa: B008  # immutable
-        options: CallOptions = CallOptions(),  # noqa: B008  # immutable
+        settings: Settings = _SETTINGS,
+        options: CallOptions = _OPTIONS,
         transport: Transport | None = None,
         providers: Iterable[Provider] = (),
     ) -> None:
@@ -199,18 +203,33 @@ class Client:
         await self.aclose()
 
     async def _call(self, request: Request) -> Response:
-        response = Response()
-        async with aclosing(self.run(request, response)) as batches:
-            async for _ in batches:
-                pass
-        return response
+        used, started = Usage(), perf_counter()
+        for left in range(request.options.retry_output, -1, -1):
+            response = Response()
+            try:
+                async with aclosing(self.run(request, response)) as batches:
+                    async for _ in batches:
+                        pass
+            except (LengthError, RefusalError):
+                raise
+            except OutputError as error:
+                if not left:
+                    raise
+                used += response.usage
+                request = _less_time(reask(request, response.text, error), perf_counter() - started)
+                continue
+            response.usage = used + response.usage
+            return response
+        raise AssertionError("the loop above returns or raises")  # pragma: no cover
 
     def _ready(self, request: Request | str, options: CallOptions | None) -> Request:
         if isinstance(request, str):
             request = Request((Message.user(request),))
-        settings = request.settings.over(self._settings) if self._settings != Settings() else request.settings
+        settings = request.settings if self._settings is _SETTINGS else request.settings.over(self._settings)
         if options is None:
-            options = self._options if request.options == CallOptions() else request.options
+            options = self._options if request.options == _OPTIONS else request.options
+        if settings is request.settings and options is request.options:
+            return request
         return msgspec.structs.replace(request, settings=settings, options=options)
 
     def _split(self, name: str) -> tuple[Provider, str]:
@@ -339,6 +358,15 @@ async def _run(model: Model, request: Request, response: Response) -> AsyncGener
         response.duration = perf_counter() - started
         for collector in options.collectors:
             collector.collect(response, options)
+
+
+def _less_time(request: Request, seconds: float) -> Request:
+    """Return the request with `seconds` less of its total time: what is asked again has no deadline of its own."""
+    timeouts = request.options.timeouts
+    if timeouts.total is None:
+        return request
+    rest = msgspec.structs.replace(timeouts, total=max(timeouts.total - seconds, 0.001))
+    return msgspec.structs.replace(request, options=msgspec.structs.replace(request.options, timeouts=rest))
 
 
 def _first(variables: Iterable[str]) -> str | None:

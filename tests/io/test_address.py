@@ -32,7 +32,9 @@ def test_an_origin_names_scheme_host_and_unusual_port(url: str, expected: str) -
     assert origin(parse(url)) == expected
 
 
-@pytest.mark.parametrize("url", ["ftp://host/", "https://", "http://[::1", "https://host:99999/", "https://host:x/", "text"])
+@pytest.mark.parametrize(
+    "url", ["ftp://host/", "https://", "http://[::1", "https://host:99999/", "https://host:x/", "text"]
+)
 def test_what_is_no_http_address_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="is no http:// or https:// address"):
         parse(url)

@@ -111,7 +111,9 @@ async def test_a_missing_client_certificate_is_named(folder: Path) -> None:
                 secure.do_handshake()
             socket.socket.recv(secure, 65536)  # the request: closing before it came would send a reset
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:  # asyncio's servers don't say why they hang up; this one does
+    with socket.create_server(
+        ("127.0.0.1", 0)
+    ) as listening:  # asyncio's servers don't say why they hang up; this one does
         refused = asyncio.create_task(asyncio.to_thread(refuse, listening))
         url = f"https://127.0.0.1:{listening.getsockname()[1]}"
         error = await _error(TransportConfig(ca_file=str(folder / "ca.pem")), url)
@@ -184,8 +186,12 @@ async def test_the_environment_names_a_proxy_and_what_needs_none(
         assert len(proxy.seen) == 1
 
 
-@pytest.mark.parametrize(("status", "message", "retryable"), [(407, "wants credentials", False), (403, "HTTP 403", True)])
-async def test_a_proxy_that_refuses_is_named(status: int, message: str, retryable: bool, secure: FaultServer) -> None:
+@pytest.mark.parametrize(
+    ("status", "message", "retryable"), [(407, "wants credentials", False), (403, "HTTP 403", True)]
+)
+async def test_a_proxy_that_refuses_is_named(
+    status: int, message: str, secure: FaultServer, *, retryable: bool
+) -> None:
     with TinyProxy(status) as proxy:
         error = await _error(TransportConfig(proxy=proxy.url.replace("//", "//me:canary@")), secure.url)
     assert f"the proxy {proxy.url}" in str(error)

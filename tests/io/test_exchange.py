@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from callm.errors import CallmError, CallTimeout, ConfigError, PoolTimeout, ProtocolError, TransportError, TruncatedStream
+from callm.errors import (
+    CallmError,
+    CallTimeout,
+    ConfigError,
+    PoolTimeout,
+    ProtocolError,
+    TransportError,
+    TruncatedStream,
+)
 from callm.io.aiohttp_transport import AiohttpTransport
 from callm.io.transport_config import TransportConfig
 from callm.testing import Answer, Fault, FaultServer
@@ -92,7 +100,9 @@ async def test_a_connection_is_used_again_after_a_body_was_read(
     assert (fault_server.connections, len(fault_server.requests)) == (1, 3)
 
 
-async def test_leaving_early_closes_the_connection_at_once(transport: AiohttpTransport, fault_server: FaultServer) -> None:
+async def test_leaving_early_closes_the_connection_at_once(
+    transport: AiohttpTransport, fault_server: FaultServer
+) -> None:
     fault_server.plan(Fault(at=500, then="stall", seconds=30))
     async with transport.send(chat(fault_server.url, stream=True), TIMEOUTS) as response:
         await response.read()
@@ -122,7 +132,7 @@ async def test_cancelling_closes_the_connection_at_once(
 @pytest.mark.parametrize("then", ["cut", "reset"])
 @pytest.mark.parametrize("stream", [False, True])
 async def test_what_arrived_before_the_connection_broke_is_given_first(
-    then: str, stream: bool, transport: AiohttpTransport, fault_server: FaultServer
+    then: str, transport: AiohttpTransport, fault_server: FaultServer, *, stream: bool
 ) -> None:
     fault_server.plan(Fault(at=200, then="cut" if then == "cut" else "reset"))
     pieces: list[bytes] = []
@@ -303,8 +313,12 @@ async def test_redirects_without_end_are_given_up(transport: AiohttpTransport, f
     assert "no address" in str(await _error(transport, chat(fault_server.url)))
 
 
-async def test_a_redirect_that_leads_nowhere_is_an_answer(transport: AiohttpTransport, fault_server: FaultServer) -> None:
-    fault_server.plan(Fault(status=307, body="where?"), Fault(status=304, headers={"location": "/x"}, framing="close", body=""))
+async def test_a_redirect_that_leads_nowhere_is_an_answer(
+    transport: AiohttpTransport, fault_server: FaultServer
+) -> None:
+    fault_server.plan(
+        Fault(status=307, body="where?"), Fault(status=304, headers={"location": "/x"}, framing="close", body="")
+    )
     assert await fetch(transport, chat(fault_server.url)) == (307, b"where?")
     assert (await fetch(transport, chat(fault_server.url)))[0] == 304
 

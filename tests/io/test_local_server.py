@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from callm.errors import ConfigError, TransportError
+from callm.io import local_server
 from callm.io.local_server import LocalServers, Settings
 from callm.io.local_weights import SMOLLM2, find_library, find_model
 
@@ -151,6 +152,41 @@ def test_stopping_a_server_that_is_loading_leaves_nothing(servers: LocalServers,
         future.result(PATIENCE)
     assert server._process is not None
     assert ends(server._process.pid)
+
+
+def test_a_server_that_does_not_end_by_itself_is_killed(
+    servers: LocalServers, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_server, "_PATIENCE", 0.1)
+    servers.start(settings).result(PATIENCE)
+    pid = pid_of(servers)
+    [server] = servers._servers.values()
+    close = server._close
+    monkeypatch.setattr(server, "_close", lambda: None)  # it is not told
+    servers.stop()
+    assert not is_running(pid)
+    close()
+
+
+def test_a_process_that_can_not_be_started_is_an_error_and_tried_anew(
+    servers: LocalServers, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/nowhere/python")
+        with pytest.raises(TransportError, match=r"the local model's process can't be started: .*nowhere"):
+            servers.start(settings).result(PATIENCE)
+    assert servers.start(settings).result(PATIENCE).url
+
+
+def test_a_fork_lets_go_of_what_is_its_parents(servers: LocalServers, settings: Settings) -> None:
+    servers.start(settings).result(PATIENCE)
+    pid = pid_of(servers)
+    with servers._lock:  # held by a thread that the fork does not have
+        servers._abandon()
+    assert ends(pid)  # nothing of ours holds its pipe any more
+    assert servers.start(settings).result(PATIENCE).url
+    assert pid_of(servers) != pid
+    os.waitpid(pid, 0)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,9 @@ def test_an_error_keeps_its_type_and_traceback() -> None:
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError])
-def test_an_error_that_would_end_a_loop_reaches_the_caller_and_leaves_the_loop_running(kind: type[BaseException]) -> None:
+def test_an_error_that_would_end_a_loop_reaches_the_caller_and_leaves_the_loop_running(
+    kind: type[BaseException],
+) -> None:
     with pytest.raises(kind):
         portal.run(_fail(kind()))
     assert portal.run(asyncio.sleep(0, "still here")) == "still here"

@@ -61,7 +61,8 @@ async def test_nobody_overtakes_a_waiter_of_the_same_host() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "per_host", "setting"), [(1, 0, "all 1 are in use .1 to this host.. Raise pool_size,"), (9, 1, "pool_size_per_host")]
+    ("size", "per_host", "setting"),
+    [(1, 0, "all 1 are in use .1 to this host.. Raise pool_size,"), (9, 1, "pool_size_per_host")],
 )
 async def test_waiting_too_long_says_what_to_raise(size: int, per_host: int, setting: str) -> None:
     slots = Slots(size, per_host)

@@ -35,7 +35,7 @@ def test_another_environment_is_another_context(files: dict[str, str], monkeypat
     monkeypatch.setenv("SSL_CERT_FILE", files["ca"])
     after = ssl_context(TransportConfig())
     assert after is not before
-    assert [certificate["subject"] for certificate in after.get_ca_certs()][0][0][0][1].startswith("trustme")
+    assert "trustme" in str(after.get_ca_certs())
 
 
 def test_certificates_are_checked_unless_switched_off_for_this_client() -> None:

@@ -21,7 +21,10 @@ def test_the_defaults_are_valid_and_say_nothing() -> None:
         ({"pool_size_per_host": -1}, "'pool_size_per_host' must be 0"),
         ({"client_key": "key.pem"}, "'client_key' needs 'client_certificate'"),
         ({"ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "ca_file": "ca.pem"}, "leave out ca_file"),
-        ({"ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "insecure_skip_verify": True}, "insecure_skip_verify"),
+        (
+            {"ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "insecure_skip_verify": True},
+            "insecure_skip_verify",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(wrong: dict[str, Any], message: str) -> None:

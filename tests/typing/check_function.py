@@ -37,7 +37,7 @@ async def check_an_async_def_stays_async() -> None:
 def check_the_parameters_are_those_of_the_function() -> None:
     sentiment(1)  # type: ignore[arg-type]
     sentiment()  # type: ignore[call-arg]
-    sentiment("fine", True)  # type: ignore[call-arg]  # noqa: FBT003
+    sentiment("fine", True)  # type: ignore[call-arg]
     sentiment.stream("fine", strct=True)  # type: ignore[call-arg]
 
 

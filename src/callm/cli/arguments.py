@@ -113,8 +113,10 @@ def _checked(parameter: Parameter, value: Any) -> Any:
 
 
 def _validate(annotation: Any, value: Any) -> Any:
-    from pydantic import PydanticUserError, TypeAdapter, ValidationError  # noqa: PLC0415  # for typed arguments only
-
+    try:
+        from pydantic import PydanticUserError, TypeAdapter, ValidationError  # noqa: PLC0415  # for typed arguments only
+    except ImportError:  # an extra
+        return msgspec.convert(value, annotation)
     try:
         return TypeAdapter[Any](annotation).validate_python(value)
     except PydanticUserError:  # it refuses typing.TypedDict before Python 3.12, and msgspec's structs always

@@ -231,9 +231,12 @@ def _highlighted(value: Any) -> Text:
 
 def pretty(value: Any) -> str:
     """Return a typed value as indented JSON."""
-    from pydantic_core import to_json  # noqa: PLC0415  # comes with pydantic, for typed values only
+    return msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode()
 
-    return to_json(value, indent=2, inf_nan_mode="strings", fallback=msgspec.to_builtins).decode()
+
+def _plain(value: Any) -> Any:
+    dump = getattr(value, "model_dump", None)  # pydantic's
+    return str(value) if dump is None else dump(mode="json")
 
 
 def _line(data: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from callm.fronts.mapping import Results
 from callm.fronts.values import ValueStream
 from callm.io import portal
 from callm.parse.output import Output
+from callm.parse.policies import FAITHFUL, Policy
 from callm.prompt.signature import Signature
 from callm.prompt.template import Template
 from callm.types import CallOptions, Model, Request, Settings
@@ -36,7 +37,7 @@ class Function(Generic[P, R, T]):
     `P` are its parameters, `T` the type of its value, and `R` what a call returns: `T`, or a coroutine of it.
     """
 
-    def __init__(  # made by the decorator alone
+    def __init__(  # noqa: PLR0913  # made by the decorator alone
         self,
         python: Callable[P, R],
         *,
@@ -45,6 +46,7 @@ class Function(Generic[P, R, T]):
         client: Client | None,
         settings: Settings,
         options: CallOptions | None,
+        policy: Policy,
     ) -> None:
         """Read the signature and compile the template.
 
@@ -54,7 +56,7 @@ class Function(Generic[P, R, T]):
         self._python = python
         self._signature = Signature(python, prompt)
         self._template = Template(self._signature.template, self._signature.parameters, name=self._signature.name)
-        self._output: Output[T] = Output(self._signature.returns, name=self._signature.name)
+        self._output: Output[T] = Output(self._signature.returns, name=self._signature.name, policy=policy)
         self._model = model
         self._given = client
         self._settings = settings
@@ -84,7 +86,12 @@ class Function(Generic[P, R, T]):
     def build(self, *args: P.args, **kwargs: P.kwargs) -> Request:
         """Return the request that a call with these arguments makes, before any provider's format."""
         arguments = self._signature.bind(args, kwargs)
-        prompt = self._template.render(arguments, nonce=secrets.token_hex(8), describe=self._output.describe)
+        prompt = self._template.render(
+            arguments,
+            nonce=secrets.token_hex(8),
+            describe=self._output.describe,
+            tags=self._options.tags if self._options is not None else None,
+        )
         return Request(
             prompt.messages,
             model=cast("str", self._model or ""),
@@ -154,7 +161,7 @@ class Function(Generic[P, R, T]):
         if isinstance(item, Mapping):
             return await self._value(self._build_any(**cast("Mapping[str, Any]", item)))
         if isinstance(item, tuple):
-            return await self._value(self._build_any(*cast("tuple[Any, ...]", item)))
+            return await self._value(self._build_any(*item))
         raise ConfigError(
             f"{self._signature.name}.map: each input must be a tuple or a dictionary of its arguments, "
             f"not {type(item).__name__}"
@@ -181,6 +188,7 @@ def function(
     client: Client | None = None,
     settings: Settings = Settings(),  # noqa: B008  # immutable
     options: CallOptions | None = None,
+    policy: Policy = FAITHFUL,
 ) -> _Decorator:
     """Make a function that a model answers.
 
@@ -194,12 +202,15 @@ def function(
         client: who calls; one shared by all functions when not given.
         settings: temperature, limits and the like.
         options: tags, timeouts, collectors for every call of the function.
+        policy: which repairs of the model's answer are allowed.
 
     Raises:
         ConfigError: when the function is declared: the model's name, the template or the annotation is wrong.
     """
 
     def decorate(python: Callable[..., Any]) -> Function[..., Any, Any]:
-        return Function(python, model=model, prompt=prompt, client=client, settings=settings, options=options)
+        return Function(
+            python, model=model, prompt=prompt, client=client, settings=settings, options=options, policy=policy
+        )
 
     return cast("_Decorator", decorate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -80,14 +81,47 @@ class ValueStream(Dual[T], Generic[T]):
 
     async def batches(self) -> AsyncGenerator[list[T], None]:
         """Return the partial values in the lists in which they arrive."""
+        options = self._events.request.options
+        tell = options.on_partial
+        values = self._values() if options.min_interval <= 0 else _spaced(self._values(), options.min_interval)
+        async with aclosing(values) as batches:
+            async for batch in batches:
+                if tell is not None:
+                    for value in batch:
+                        tell(value)
+                yield batch
+
+    async def _values(self) -> AsyncGenerator[list[T], None]:
         partial = self._output.partial()
-        tell = self._events.request.options.on_partial
         async with aclosing(self._events.batches()) as batches:
             async for batch in batches:
                 texts = [event.text for event in batch if type(event) is TextDelta]
                 values = [value for text in texts if (value := partial.feed(text)) is not None]
-                if tell is not None:
-                    for value in values:
-                        tell(value)
                 if values:
                     yield values
+
+
+async def _spaced(batches: AsyncGenerator[list[T], None], interval: float) -> AsyncGenerator[list[T], None]:
+    """Yield the newest value at most once in `interval` seconds, and the last one always."""
+    loop = asyncio.get_running_loop()
+    newest: list[T] = []
+    due = loop.time()
+    coming = asyncio.ensure_future(anext(batches, None))
+    try:
+        while True:
+            await asyncio.wait({coming}, timeout=max(0.0, due - loop.time()) if newest else None)
+            if coming.done():
+                batch = coming.result()
+                if batch is None:
+                    break
+                newest = batch[-1:]
+                coming = asyncio.ensure_future(anext(batches, None))
+            if newest and loop.time() >= due:
+                yield newest
+                newest, due = [], loop.time() + interval
+        if newest:
+            yield newest
+    finally:
+        coming.cancel()
+        await asyncio.wait({coming})
+        await batches.aclose()

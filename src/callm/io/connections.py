@@ -145,10 +145,11 @@ def _drop(transport: asyncio.Transport, *, ended: bool) -> None:
     """Close `transport`, at once if its loop has `ended`: what asyncio would do in the loop's next turn is done here."""
     with suppress(RuntimeError):  # the loop is closed
         transport.abort()
-    inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", transport)
-    finish = getattr(inner, "_call_connection_lost", None)
+    socket_transport = getattr(getattr(transport, "_ssl_protocol", None), "_transport", transport)
+    finish = getattr(socket_transport, "_call_connection_lost", None)
     if ended and finish is not None:
-        finish(None)
+        with suppress(RuntimeError):
+            finish(None)
 
 
 class Connections:

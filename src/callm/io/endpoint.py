@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from callm.errors import TransportError
 from callm.types import Event, Notice, ResponseHeaders
+from callm.wire.error_body import request_id
 
 if TYPE_CHECKING:
     from callm.io.transport import HTTPResponse, Transport
@@ -20,8 +21,6 @@ MAX_ERROR_BODY: Final = 1024 * 1024
 
 _LINGER: Final = 0.25
 """How many seconds to wait, behind the terminal marker, for the end of the body that lets the connection be used again."""
-
-_REQUEST_ID: Final = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "x-generation-id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +65,7 @@ class Endpoint:
 
 def _headers(answer: HTTPResponse) -> ResponseHeaders:
     headers = answer.headers
-    request_id = next((headers[name] for name in _REQUEST_ID if name in headers), None)
-    return ResponseHeaders(answer.status, dict(headers), request_id)
+    return ResponseHeaders(answer.status, dict(headers), request_id(headers))
 
 
 def _is_stream(answer: HTTPResponse, request: Request) -> bool:

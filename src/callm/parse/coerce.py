@@ -142,7 +142,7 @@ class Coercion:
             result = self.coerce(kind.item, item)
             if isinstance(result, Found):
                 found.parts.append(result)  # type: ignore[union-attr]  # it is the list made above
-                found.cost += 10 * result.cost
+                found.cost += result.cost
             else:
                 found.note("dropped_item", number, f"[{number}] {described(item)}: {next(result.lines())}")
         return found
@@ -155,7 +155,7 @@ class Coercion:
         result = self.coerce(kind.item, node)
         self._path.pop()
         if isinstance(result, Found):
-            return Found(None, kind, parts=[result], cost=10 * result.cost).note("single_to_list")
+            return Found(None, kind, parts=[result], cost=result.cost).note("single_to_list")
         found = Found(None, kind, parts=[])
         found.note("single_to_list")
         return found.note("dropped_item", 0, f"{described(node)}: {next(result.lines())}")
@@ -170,7 +170,7 @@ class Coercion:
             if isinstance(result, Miss):
                 return Miss("a wrong item", (msgspec.structs.replace(result, path=f"[{number}]"),))
             found.parts.append(result)  # type: ignore[union-attr]  # it is the list made above
-            found.cost += 10 * result.cost
+            found.cost += result.cost
         return found
 
     def _map(self, kind: MapType, node: Any) -> Result:
@@ -292,7 +292,7 @@ class Coercion:
                 wrong.append(value)
         if wrong:
             return Miss(f"{kind.name} has fields missing or wrong", tuple(wrong))
-        return Found(None, kind, parts=parts, cost=10 * sum(part.cost for part in parts.values()))
+        return Found(None, kind, parts=parts, cost=sum(part.cost for part in parts.values()))
 
     def _default_so_far(self, field: Field, miss: Miss | None) -> Result:
         """Return what stands for a field that has not come, or is not finished."""

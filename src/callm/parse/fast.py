@@ -24,9 +24,10 @@ def strict_decoder(annotation: Any, schema: Schema) -> Callable[[str], Any]:
 
 
 def _pydantic(annotation: Any) -> Callable[[str], Any]:
-    from pydantic import TypeAdapter  # noqa: PLC0415  # 100 ms, for those who declare its types
-    from pydantic.errors import PydanticUserError  # noqa: PLC0415  # likewise
-
+    try:
+        from pydantic import PydanticUserError, TypeAdapter  # noqa: PLC0415  # 100 ms, for those who declare its types
+    except ImportError:  # an extra: what it would decode natively, the engine reads
+        return _refuse
     try:
         adapter = TypeAdapter[Any](annotation)
     except (PydanticUserError, TypeError):

@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, lru_cache
 from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
@@ -22,7 +22,8 @@ from callm.parse.found import SILENT, Found, Kind, Miss
 from callm.parse.locate import locate, unwrap_value
 from callm.parse.partial import Partial
 from callm.parse.policies import FAITHFUL, Policy
-from callm.schema import WRAPPER, Layout, Schema, describe, from_python, json_schema
+from callm.schema import WRAPPER, Layout, Schema, SchemaType, describe, from_python, json_schema
+from callm.schema.graph import children, parts
 from callm.types import Response
 
 T = TypeVar("T")
@@ -91,7 +92,7 @@ class Output(Generic[T]):
         )
         self._dialects: dict[str, dict[str, Any] | None] = {}
         self._fast: Callable[[str], Any] | None = None
-        self._slow = not policy.allowed or isinstance(annotation, Schema)
+        self._slow = not policy.allowed or isinstance(annotation, Schema) or has_constraints(self.schema)
 
     def __repr__(self) -> str:
         return f"Output({self.annotation!r})"
@@ -178,6 +179,39 @@ class Output(Generic[T]):
     def partial(self) -> Partial[T]:
         """Return a parser of the value so far: `feed(delta)` returns it, or None if nothing is new."""
         return Partial(self)
+
+
+def has_constraints(schema: Schema) -> bool:
+    """Whether some part of a schema has asserts or checks, which no native decoder knows."""
+
+    def constrained(of: SchemaType) -> bool:
+        return bool(of.constraints) or any(constrained(child) for child in children(of))
+
+    return constrained(schema.root) or any(
+        bool(getattr(definition, "constraints", ())) or any(constrained(part) for part in parts(definition))
+        for definition in schema.definitions.values()
+    )
+
+
+@lru_cache(maxsize=256)
+def output_of(annotation: Any, policy: Policy) -> Output[Any]:
+    """Return the output of an annotation, made once."""
+    return Output(annotation, policy=policy)
+
+
+def parse_partial(annotation: type[T] | Any, chunks: Iterable[str], *, policy: Policy = FAITHFUL) -> Iterator[T]:
+    """Yield the value of `annotation` as it grows with the pieces of a model's text. For those who bring their own client.
+
+    Args:
+        annotation: the type, or a `Schema`.
+        chunks: the pieces of the text.
+        policy: which repairs are allowed.
+    """
+    partial = Output[T](annotation, policy=policy).partial()
+    for chunk in chunks:
+        value = partial.feed(chunk)
+        if value is not None:
+            yield value
 
 
 def _candidates(text: str) -> list[str]:

@@ -120,6 +120,9 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
         collectors: who gets the response when the call ended, failed calls too.
         on_partial: called with each new typed partial value of a stream.
         on_tick: called with each batch of events as it arrives.
+        retry_output: how often the model is asked again, with the problem, when its answer is not of the declared
+            type. For calls that are not streamed; the total time stays one for all of it.
+        min_interval: seconds between two partial values of a stream; the newest wins, and the last is never lost.
     """
 
     tags: Mapping[str, str] = {}
@@ -128,3 +131,5 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
     collectors: tuple[Collector, ...] = ()
     on_partial: OnPartial | None = None
     on_tick: OnTick | None = None
+    retry_output: int = 0
+    min_interval: float = 0.0

@@ -11,6 +11,7 @@ from callm.errors import ConfigError, describe_type
 from callm.types.events import Events
 from callm.types.messages import Message
 from callm.types.options import CallOptions
+from callm.types.secret import Secret
 
 
 class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         tool_choice: auto, none, required, or the name of the tool that must be called.
         parallel_tool_calls: whether several calls may come in one answer.
         extra: provider fields that the codec adds to the request body as they are; they win.
-        headers: HTTP headers added to the request.
+        headers: HTTP headers added to the request; give credentials as `Secret`, which no `repr` shows.
     """
 
     max_tokens: int | None = None
@@ -71,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tool_choice: str | None = None
     parallel_tool_calls: bool | None = None
     extra: Mapping[str, Any] = {}
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str | Secret] = {}
 
     def __post_init__(self) -> None:
         for name, (kinds, expected) in _SETTINGS.items():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 import msgspec
@@ -40,20 +41,12 @@ class HTTPRequest(msgspec.Struct, frozen=True):
     notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://", "local:")):
-            raise ConfigError(f"the base URL must begin with https:// or http://, not {self.url[:60]!r}")
-        if _FORBIDDEN.search(self.url) or " " in self.url:
-            raise ConfigError("the URL has a space or control character in it: check the base URL and the model name")
+        _check_url(self.url)
         headers: Mapping[Any, Any] = self.headers
         for name, value in headers.items():
-            if not isinstance(name, str) or not _HEADER_NAME.match(name):
-                raise ConfigError(f"{quote(repr(name), 60)} can't be the name of an HTTP header")
             if not isinstance(value, str | Secret):
                 raise ConfigError(f"the value of header {name!r} must be a text, not {describe_type(value)}")
-            if _FORBIDDEN.search(reveal(value)):
-                raise ConfigError(
-                    f"the value of header {name!r} has a line break or NUL in it: check the key or setting"
-                )
+            _check_header(name, value)
 
     @property
     def json(self) -> Any:
@@ -68,6 +61,22 @@ class HTTPRequest(msgspec.Struct, frozen=True):
         if self.body:
             words += ["--data-raw", self.body.decode("utf-8", "replace")]
         return " ".join(shlex.quote(word) for word in words)
+
+
+@lru_cache(maxsize=1024)
+def _check_url(url: str) -> None:
+    if not url.startswith(("http://", "https://", "local:")):
+        raise ConfigError(f"the base URL must begin with https:// or http://, not {url[:60]!r}")
+    if _FORBIDDEN.search(url) or " " in url:
+        raise ConfigError("the URL has a space or control character in it: check the base URL and the model name")
+
+
+@lru_cache(maxsize=1024)
+def _check_header(name: Any, value: str | Secret) -> None:
+    if not isinstance(name, str) or not _HEADER_NAME.match(name):
+        raise ConfigError(f"{quote(repr(name), 60)} can't be the name of an HTTP header")
+    if _FORBIDDEN.search(reveal(value)):
+        raise ConfigError(f"the value of header {name!r} has a line break or NUL in it: check the key or setting")
 
 
 class Quirks(msgspec.Struct, frozen=True, kw_only=True):

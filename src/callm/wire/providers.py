@@ -5,7 +5,6 @@ The rows name only what differs from the format. Sources are the vendors' own AP
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Final, cast
@@ -100,12 +99,23 @@ _ROWS: Final = (
     ),
     _openai_compatible("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", quirks=Quirks()),
     _openai_compatible("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
-    _openai_compatible("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    _openai_compatible(
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        "OPENROUTER_API_KEY",
+        quirks=Quirks(max_tokens="max_tokens", echo_reasoning="reasoning_details"),
+    ),
     _openai_compatible(
         "mistral",
         "https://api.mistral.ai/v1",
         "MISTRAL_API_KEY",
-        quirks=Quirks(max_tokens="max_tokens", seed="random_seed", stream_options=False, required="any"),
+        quirks=Quirks(
+            max_tokens="max_tokens",
+            seed="random_seed",
+            stream_options=False,
+            required="any",
+            echo_reasoning="content",
+        ),
     ),
     _openai_compatible("xai", "https://api.x.ai/v1", "XAI_API_KEY", quirks=Quirks()),
     _openai_compatible(
@@ -161,6 +171,8 @@ def split_model(text: str, known: Iterable[str]) -> tuple[str, str]:
         )
     names = sorted(known)
     if provider not in names:
+        import difflib  # noqa: PLC0415  # 2 ms, for a message
+
         close = difflib.get_close_matches(provider, names, 1, 0.75)
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
         raise ConfigError(f"model {text!r} names the unknown provider {provider!r}: {hint}")

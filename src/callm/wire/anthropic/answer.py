@@ -35,8 +35,8 @@ from callm.types import (
     UsageReport,
 )
 from callm.wire.anthropic.blocks import FORMAT
-from callm.wire.anthropic.untyped import NO_JSON, as_list, as_object, text
 from callm.wire.anthropic.usage import Tokens
+from callm.wire.untyped import NO_JSON, as_list, as_object, text
 
 FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
     "end_turn": "stop",

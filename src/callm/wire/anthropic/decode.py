@@ -14,12 +14,12 @@ import msgspec
 from callm.errors import APIError, CallmError, ProtocolError, quote
 from callm.types import Event, TextDelta
 from callm.wire.anthropic.answer import Answer, Delta
-from callm.wire.anthropic.untyped import NO_JSON, as_list, as_object
 from callm.wire.api_error import error_from_payload
 from callm.wire.codec import Target, truncated
 from callm.wire.error_body import describe_body
 from callm.wire.framing import BODY
 from callm.wire.sse import ServerSentEvent
+from callm.wire.untyped import NO_JSON, as_list, as_object
 
 _Object: TypeAlias = dict[str, Any]
 

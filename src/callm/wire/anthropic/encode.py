@@ -17,8 +17,8 @@ from callm.errors import ConfigError
 from callm.types import Request, Secret, Settings, Tool
 from callm.wire.anthropic.blocks import Block, Notices
 from callm.wire.anthropic.turns import encode_messages
-from callm.wire.anthropic.untyped import as_object, count
 from callm.wire.codec import HTTPRequest, Target
+from callm.wire.untyped import as_object, count
 
 MAX_TOKENS: Final = 4096
 """The API demands a limit; this one is sent where the settings have none."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from callm.types import Usage
-from callm.wire.anthropic.untyped import as_object, count
+from callm.wire.untyped import as_object, count
 
 _CACHE_WRITE: Final = "cache_creation_input_tokens"
 _CACHE_READ: Final = "cache_read_input_tokens"

@@ -32,22 +32,11 @@ from callm.wire.framing import BODY
 from callm.wire.openai_chat.choice import Choice
 from callm.wire.openai_chat.reasoning import FORMAT
 from callm.wire.openai_chat.usage import read_facts, read_usage
+from callm.wire.openai_chat.whole import FACTS, read_whole
 from callm.wire.sse import ServerSentEvent
 from callm.wire.untyped import NO_JSON, as_object, count, objects, text
 
-_FACTS: Final = frozenset(
-    {
-        "service_tier",
-        "system_fingerprint",
-        "provider",
-        "citations",
-        "search_results",
-        "warnings",
-        "moderation",
-        "timings",
-        "prompt_filter_results",
-    }
-)
+_FACTS: Final = frozenset(FACTS)
 _NO_ERROR: Final = frozenset({"choices", "usage", "id", "model", "created", "system_fingerprint", "service_tier"})
 _ERROR_TEXTS: Final = ("message", "detail", "errors")
 
@@ -106,6 +95,9 @@ class ChatFrames:
             ProtocolError: the frame is not of this format.
             TruncatedStream: the frame ends the stream, and no finish reason came before it.
         """
+        if frame.event == BODY:
+            self._add_body(frame, out)
+            return
         try:
             chunk = _decode_chunk(frame.data)
         except NO_JSON:
@@ -114,6 +106,14 @@ class ChatFrames:
         delta = _only_delta(chunk, self._first)
         if delta is None or not self._choices or not self._add_delta(delta, out):
             self._add_other(frame, out)
+
+    def _add_body(self, frame: ServerSentEvent, out: list[Event]) -> None:
+        events = read_whole(frame.data)
+        if events is None:
+            self._add_other(frame, out)
+            return
+        out += events
+        self.is_done = True
 
     def _add_delta(self, delta: _Delta, out: list[Event]) -> bool:
         """Take the short way, if what came is the same kind of thing that came last."""

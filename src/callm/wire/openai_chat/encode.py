@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ _TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _CREDENTIALS: Final = frozenset({"authorization", "api-key", "x-api-key", "proxy-authorization", "cookie"})
 _NO_ARGUMENTS: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
 _STRICT_NO_ARGUMENTS: Final[Mapping[str, Any]] = {**_NO_ARGUMENTS, "required": [], "additionalProperties": False}
+_NO_SETTINGS: Final = Settings()
 _CHOICES: Final = frozenset({"auto", "none", "required"})
 
 
@@ -28,7 +30,8 @@ def encode(request: Request, target: Target) -> HTTPRequest:
     custom = frozenset(tool.name for tool in request.tools if tool.extra.get("type") == "custom")
     messages = encode_messages(request.messages, quirks, custom, notices)
     body: dict[str, Any] = {"model": target.model, "messages": messages}
-    body |= _sampling(settings, quirks, notices)
+    if settings != _NO_SETTINGS:
+        body |= _sampling(settings, quirks, notices)
     body |= _tools(request, custom, quirks, notices)
     body |= _output(request, messages, quirks)
     body |= _streaming(request, target)
@@ -41,6 +44,7 @@ def encode(request: Request, target: Target) -> HTTPRequest:
     )
 
 
+@lru_cache(maxsize=256)
 def _url(base_url: str) -> str:
     """Return the address; a query of the base URL (Azure's `api-version`) stays behind the path."""
     base, mark, query = base_url.partition("?")

@@ -54,6 +54,8 @@ def read_usage(data: Mapping[str, Any]) -> Usage:
 
 def read_facts(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a wire `usage` object says beside tokens: cost and times."""
+    if _FACTS.isdisjoint(data):
+        return {}
     return {name: value for name, value in data.items() if name in _FACTS and value is not None}
 
 
