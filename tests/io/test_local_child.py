@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.local
 
 def settings(**changed: Any) -> bytes:
     usual = {"path": str(find_model("smollm2")), "alias": "x", "library": str(find_library()), "context": 256}
-    return json.dumps({**usual, "threads": 1, "key": "k", **changed}).encode() + b"\n"
+    return json.dumps({**usual, "answer": 8, "threads": 1, "key": "k", **changed}).encode() + b"\n"
 
 
 def child() -> subprocess.Popen[bytes]:
@@ -36,8 +36,13 @@ def test_it_answers_with_its_address_and_serves_until_its_input_ends() -> None:
         process.stdin.write(settings())
         process.stdin.flush()
         address = json.loads(process.stdout.readline())["address"]
-        with urlopen(f"{address}/health") as answer:
-            assert answer.status == 200
+        wire = Request(
+            f"{address}/v1/chat/completions",
+            json.dumps({"messages": [{"role": "user", "content": "Count to a hundred."}], "max_tokens": 99}).encode(),
+            {"content-type": "application/json", "authorization": "Bearer k"},
+        )
+        with urlopen(wire) as answer:
+            assert json.load(answer)["usage"]["completion_tokens"] == 8
         process.stdin.close()
         process.wait(5)
         assert process.stdout.read() == b""

@@ -264,12 +264,12 @@ def test_the_finish_is_blamed_before_the_text(
 
 
 def test_an_output_survives_pickle() -> None:
-    output = pickle.loads(pickle.dumps(Output(Item)))
+    output: Output[Item] = pickle.loads(pickle.dumps(Output(Item)))
     assert output.parse(text_of(ITEM)) == BOUGHT
 
 
 def test_what_providers_and_prompts_are_told_comes_from_the_schema() -> None:
-    output = Output(list[int], name="my numbers")
+    output = Output[list[int]](list[int], name="my numbers")
     assert output.name == "my_numbers"
     assert output.describe() == "Answer with a JSON Array using this schema:\nint[]"
     assert output.json_schema("json") == {"type": "array", "items": {"type": "integer"}}
@@ -289,19 +289,27 @@ SCALARS: list[tuple[Any, st.SearchStrategy[Any]]] = [
 ]
 
 
+def generic(origin: Any, *arguments: Any) -> Any:
+    return origin[arguments]
+
+
+def larger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(
+        inner.map(lambda pair: (generic(list, pair[0]), st.lists(pair[1], max_size=3))),
+        inner.map(lambda pair: (generic(list, pair[0] | None), st.lists(st.none() | pair[1], max_size=3))),
+        inner.map(
+            lambda pair: (generic(dict, str, pair[0]), st.dictionaries(st.text(max_size=4), pair[1], max_size=3))
+        ),
+        st.tuples(inner, inner).map(
+            lambda two: (generic(tuple, two[0][0], two[1][0]), st.tuples(two[0][1], two[1][1]))
+        ),
+    )
+
+
 def _pairs() -> st.SearchStrategy[tuple[Any, st.SearchStrategy[Any]]]:
-    """Return annotations with the strategies of their values. Roots are lists, maps and classes: what needs no guess."""
-
-    def larger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-        return st.one_of(
-            inner.map(lambda pair: (list[pair[0]], st.lists(pair[1], max_size=3))),
-            inner.map(lambda pair: (dict[str, pair[0]], st.dictionaries(st.text(max_size=4), pair[1], max_size=3))),
-            st.tuples(inner, inner).map(lambda two: (tuple[two[0][0], two[1][0]], st.tuples(two[0][1], two[1][1]))),
-            inner.map(lambda pair: (list[pair[0] | None], st.lists(st.none() | pair[1], max_size=3))),
-        )
-
+    """Return lists of generated types, each with the strategy of its values."""
     nested = st.recursive(st.sampled_from(SCALARS), larger, max_leaves=4)
-    return nested.map(lambda pair: (list[pair[0]], st.lists(pair[1], max_size=3)))
+    return nested.map(lambda pair: (generic(list, pair[0]), st.lists(pair[1], max_size=3)))
 
 
 CASES = _pairs().flatmap(lambda pair: st.tuples(st.just(pair[0]), pair[1]))
@@ -317,7 +325,7 @@ quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 def test_the_json_of_any_value_in_any_wrapping_gives_the_value(case: tuple[Any, Any], wrapping: str) -> None:
     annotation, value = case
     text = TypeAdapter(annotation).dump_json(value, by_alias=True).decode()
-    output = Output(annotation)
+    output = Output[Any](annotation)
     if wrapping == AS_OBJECT and output.json_schema("openai") is None:
         wrapping = "{}"  # no provider was asked to wrap it
     assert output.parse(wrapping.format(text)) == value

@@ -73,8 +73,14 @@ class LocalTransport:
 
     def _settings(self, model: str) -> Settings:
         path, library = find_model(model), find_library()
-        name = model if model in MODELS else path.stem
-        return Settings(path=str(path), alias=name, library=str(library), context=self._context, threads=self._threads)
+        return Settings(
+            path=str(path),
+            alias=model if model in MODELS else path.stem,
+            library=str(library),
+            context=self._context,
+            answer=MODELS[model].answer if model in MODELS else -1,
+            threads=self._threads,
+        )
 
 
 def _model(request: HTTPRequest) -> str:

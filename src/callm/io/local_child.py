@@ -48,6 +48,7 @@ def _serve(runtime: Any, settings: dict[str, Any]) -> Any:
     params.model.path = settings["path"]
     params.model_alias = {settings["alias"]}
     params.n_ctx = settings["context"]
+    params.n_predict = settings["answer"]
     params.n_batch = (
         256  # a prompt whose caller has left is given up between two batches; larger ones are no faster here
     )

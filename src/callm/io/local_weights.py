@@ -38,6 +38,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         file: the file's name in it.
         size: of the file, in bytes.
         sha256: of the file, in hexadecimal.
+        answer: how many tokens an answer may have: a small model that has lost its thread does not find an end.
     """
 
     requirement: str
@@ -45,6 +46,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     size: int
     sha256: str
+    answer: int = 1024
 
     @property
     def path(self) -> Path | None:
