@@ -70,8 +70,8 @@ def test_an_unknown_path_is_not_found_unless_the_fault_has_a_body(fault_server: 
 
 
 def test_requests_are_kept_until_cleared(fault_server: FaultServer) -> None:
+    _post(fault_server.url, stream=True)
     fault_server.always(Fault(status=500))
-    _post(fault_server.url)
     request = fault_server.requests[0]
     assert (request.method, request.connection, request.json["model"], request.finished) == ("POST", 1, "m", True)
     assert request.headers["content-type"] == "application/json"

@@ -7,27 +7,32 @@ portal's loop, so it works in threads, in notebooks and beneath a running loop.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Coroutine
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from callm.io import portal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
     from types import TracebackType
 
 T = TypeVar("T")
 
 
-class Call(Generic[T]):
-    """A call that has not begun. `await call` or `call.result()` runs it; nothing happens before."""
+class Call(Coroutine[Any, Any, T]):
+    """A call that has not begun. `await call` or `call.result()` runs it; nothing happens before.
 
-    __slots__ = ("_begun", "_make")
+    It is a coroutine: `asyncio.create_task`, `gather`, `TaskGroup` and `asyncio.run` take it as it is.
+    """
+
+    __slots__ = ("_begun", "_make", "_running")
 
     def __init__(self, make: Callable[[], Coroutine[Any, Any, T]]) -> None:
         """Wrap `make`, which makes the coroutine that does the work."""
         self._make = make
         self._begun = False
+        self._running: Coroutine[Any, Any, T] | None = None
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._start().__await__()
@@ -35,6 +40,25 @@ class Call(Generic[T]):
     def result(self) -> T:
         """Run the call from sync code and return what it returns. Ctrl-C cancels it."""
         return portal.run(self._start())
+
+    def send(self, value: Any, /) -> Any:
+        """See `Coroutine.send`."""
+        return self._coroutine().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """See `Coroutine.throw`."""
+        return self._coroutine().throw(*error)
+
+    def close(self) -> None:
+        """See `Coroutine.close`. A call that has not begun never will."""
+        self._begun = True
+        if self._running is not None:
+            self._running.close()
+
+    def _coroutine(self) -> Coroutine[Any, Any, T]:
+        if self._running is None:
+            self._running = self._start()
+        return self._running
 
     def _start(self) -> Coroutine[Any, Any, T]:
         if self._begun:
@@ -57,34 +81,30 @@ class Dual(Generic[T]):
         self._async: AsyncGenerator[T, None] | None = None
 
     def batches(self) -> AsyncGenerator[list[T], None]:
-        """Return the generator of lists of items behind this stream."""
+        """Return the generator of lists of items behind this stream.
+
+        It must not hold this object: nothing would then be closed when a loop is left early and the stream dropped.
+        """
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[T]:
-        if self._async is not None:
-            raise RuntimeError("this stream is being read by async code")
-        if self._sync is None:
-            self._sync = _flatten_sync(self.batches)
-        return self._sync
+        return self._items()
 
     def __aiter__(self) -> AsyncIterator[T]:
-        if self._sync is not None:
-            raise RuntimeError("this stream is being read by sync code")
-        if self._async is None:
-            self._async = _flatten_async(self.batches)
-        return self._async
+        return self._async_items()
 
     def close(self) -> None:
-        """Stop reading, from sync code: the connection is closed at once."""
+        """Stop reading, from sync code: the connection is closed at once. There is nothing to iterate afterwards."""
         if self._async is not None:
             raise RuntimeError("this stream is being read by async code: use `await stream.aclose()`")
-        if self._sync is not None:
-            self._sync.close()
+        self._items().close()
 
     async def aclose(self) -> None:
-        """Stop reading, from async code: the connection is closed at once."""
-        if self._async is not None:
-            await self._async.aclose()
+        """Stop reading, from async code: the connection is closed at once. There is nothing to iterate afterwards."""
+        if self._sync is not None:
+            self._sync.close()
+        else:
+            await self._async_items().aclose()
 
     def __enter__(self) -> Self:
         return self
@@ -102,15 +122,29 @@ class Dual(Generic[T]):
     ) -> None:
         await self.aclose()
 
+    def _items(self) -> Generator[T, None, None]:
+        if self._async is not None:
+            raise RuntimeError("this stream is being read by async code")
+        if self._sync is None:
+            self._sync = _flatten_sync(self.batches())
+        return self._sync
 
-async def _flatten_async(batches: Callable[[], AsyncGenerator[list[T], None]]) -> AsyncGenerator[T, None]:
-    async with aclosing(batches()) as source:
+    def _async_items(self) -> AsyncGenerator[T, None]:
+        if self._sync is not None:
+            raise RuntimeError("this stream is being read by sync code")
+        if self._async is None:
+            self._async = _flatten_async(self.batches())
+        return self._async
+
+
+async def _flatten_async(batches: AsyncGenerator[list[T], None]) -> AsyncGenerator[T, None]:
+    async with aclosing(batches) as source:
         async for batch in source:
             for item in batch:
                 yield item
 
 
-def _flatten_sync(batches: Callable[[], AsyncGenerator[list[T], None]]) -> Generator[T, None, None]:
-    with closing(portal.iterate(batches())) as source:
+def _flatten_sync(batches: AsyncGenerator[list[T], None]) -> Generator[T, None, None]:
+    with closing(portal.iterate(batches)) as source:
         for batch in source:
             yield from batch

@@ -43,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         alias: what the server calls the model.
         library: the directory that holds the runtime's package.
         context: how many tokens prompt and answer may have together.
-        answer: how many tokens an answer may have at most; -1 for as many as fit.
+        answer: how many tokens an answer may have when the request sets no limit; -1 for as many as fit.
         threads: how many threads compute.
     """
 

@@ -38,7 +38,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         file: the file's name in it.
         size: of the file, in bytes.
         sha256: of the file, in hexadecimal.
-        answer: how many tokens an answer may have: a small model that has lost its thread does not find an end.
+        answer: how many tokens an answer may have when the request sets no limit: so small a model may find no end.
     """
 
     requirement: str

@@ -11,6 +11,9 @@ import msgspec
 from callm.parse.found import Found
 from callm.schema.model import ClassType, EnumType, Field, ListType, LiteralType, TupleType
 
+_KNOWN: Final = ("builtins", "datetime", "decimal", "uuid")
+"""The modules whose types msgspec converts; others describe themselves to pydantic."""
+
 _COLLECTIONS: Final[Mapping[str, Callable[[list[Any]], Any]]] = {
     "list": list,
     "set": set,
@@ -99,16 +102,12 @@ def _leaf(kind: Any, value: Any, path: str) -> Any:
 
 def _convert(python: Any, value: Any, path: str) -> Any:
     try:
-        return msgspec.convert(value, python, strict=False)
-    except msgspec.ValidationError as error:
-        raise NotBuilt([f"{path}: {error}" if path else str(error)]) from error
-    except TypeError:
-        pass  # no type of msgspec's: one that describes itself to pydantic
-    from pydantic import TypeAdapter  # noqa: PLC0415  # only where a type of its own is declared
+        if getattr(python, "__module__", "") in _KNOWN:
+            return msgspec.convert(value, python, strict=False)
+        from pydantic import TypeAdapter  # noqa: PLC0415  # only where a type of its own is declared
 
-    try:
         return TypeAdapter(python).validate_python(value)
-    except ValueError as error:
+    except ValueError as error:  # msgspec's ValidationError and pydantic's are both
         raise NotBuilt(_problems(error, path)) from error
 
 

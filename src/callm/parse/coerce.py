@@ -253,6 +253,8 @@ class Coercion:
             matched = True
             if field.name in values or field.name in misses:
                 continue
+            if unwrap(item) is None and not field.required and not self._streaming and not _nullable(field.type):
+                continue  # providers want every field to be there, and null for what may be missing
             result = self.coerce(self._field_type(field), item)
             if isinstance(result, Found):
                 values[field.name] = result.note("key_match", detail=key) if key != field.wire else result
@@ -341,6 +343,10 @@ class Coercion:
                 return next((option for option in options if option is not None), None)
             case _:
                 return None
+
+
+def _nullable(kind: SchemaType) -> bool:
+    return isinstance(kind, UnionType) and kind.is_nullable
 
 
 def _field(kind: ClassType, key: str) -> Field | None:

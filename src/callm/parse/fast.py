@@ -8,19 +8,29 @@ from typing import Any
 import msgspec
 
 from callm.schema import ClassType, Schema
+from callm.schema.graph import children, parts
 
 
 def strict_decoder(annotation: Any, schema: Schema) -> Callable[[str], Any]:
     """Return a function from JSON text to the value. It raises ValueError for what is not the type as it stands."""
     kinds = {found.kind for found in schema.definitions.values() if isinstance(found, ClassType)}
-    if "pydantic" in kinds:
-        if kinds <= {"pydantic", "dataclass"}:
-            return _pydantic(annotation)
-        return _refuse
+    if "pydantic" in kinds or has_limits(schema):  # only pydantic checks limits in its own words
+        return _pydantic(annotation) if kinds <= {"pydantic", "dataclass"} else _refuse
     try:
         return msgspec.json.Decoder(annotation).decode
     except (TypeError, ValueError):
         return _pydantic(annotation)
+
+
+def has_limits(schema: Schema) -> bool:
+    """Whether some value is limited: in size, length or form."""
+    types = [schema.root, *(part for definition in schema.definitions.values() for part in parts(definition))]
+    while types:
+        of = types.pop()
+        if of.limits:
+            return True
+        types += children(of)
+    return False
 
 
 def _pydantic(annotation: Any) -> Callable[[str], Any]:

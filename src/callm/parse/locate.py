@@ -145,13 +145,9 @@ def _lenient(text: str) -> Node:
     return _several([Fixed(value, mended=True) for value in values], text)
 
 
-def unwrap_value(node: Node, key: str) -> Node | None:
+def unwrap_value(node: Node, key: str) -> Fixed | None:
     """Return what an object of the one key `key` holds, where that is all the text says."""
-    if type(node) is Readings and len(node.options) == 1:
-        node = node.options[0]
-    while type(node) is Fixed or type(node) is Fenced or type(node) is Readings:
-        node = node.options[0] if type(node) is Readings else node.value
-    inner = node.value if type(node) is Open else node
+    inner = unwrap(node) if type(node) is not Readings or len(node.options) == 1 else None
     if type(inner) is dict and len(inner) == 1 and key in inner:
-        return inner[key]
+        return Fixed(inner[key])
     return None

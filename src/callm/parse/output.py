@@ -143,7 +143,10 @@ class Output(Generic[T]):
             return Reading(cast("T", text))
         if len(text) > MAX_TEXT:
             raise OutputError(f"the answer has {len(text)} characters; at most {MAX_TEXT} are read", text=text)
-        node = locate(text)
+        try:
+            node = locate(text)
+        except OutputError as error:
+            raise self._refuse(text, [error.message]) from error
         coercion = Coercion(self.schema)
         inner = unwrap_value(node, WRAPPER) if self.wrapped else None
         result = Miss("") if inner is None else coercion.root(inner)
@@ -163,9 +166,14 @@ class Output(Generic[T]):
         if refused:
             raise self._refuse(text, [f"not allowed by the policy {self.policy.name!r}: {line}" for line in refused])
         try:
-            return Reading(cast("T", build(found)), tuple(repairs), tuple(checks))
+            value = build(found)
+            if getattr(self.annotation, "__pydantic_root_model__", False):
+                value = cast("Any", self.annotation).model_validate(value)
+            return Reading(cast("T", value), tuple(repairs), tuple(checks))
         except NotBuilt as error:
             raise self._refuse(text, error.problems) from error
+        except ValueError as error:  # the root model's own validation
+            raise self._refuse(text, [str(error)]) from error
 
     def _refuse(self, text: str, problems: list[str]) -> OutputError:
         kind = ConstraintError if any("the assert" in problem for problem in problems) else OutputError

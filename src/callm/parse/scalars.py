@@ -8,7 +8,7 @@ from callm.parse.found import Found, Miss, Result
 from callm.parse.fuzzy import Name, Tie, find
 from callm.parse.numerals import find_number, parse_float, parse_fraction, parse_int, round_half_away, wrap
 from callm.parse.tree import Readings, pairs, show, unwrap
-from callm.schema.model import EnumType, LiteralType
+from callm.schema.model import EnumType, EnumValue, LiteralType
 
 _TRUE_FALSE = (Name("true", ("true", "True", "TRUE")), Name("false", ("false", "False", "FALSE")))
 _TEXT_LIMIT = 2000
@@ -105,14 +105,19 @@ def to_bool(kind: Any, node: Any) -> Result:
 
 def to_enum(kind: EnumType, node: Any) -> Result:
     """Read one of the values of an enum, by name or alias, or by description."""
-    names = [Name(value.name, _meanings(value.wire, value.description)) for value in kind.values]
+    names = [Name(value.name, _meanings(value, named=kind.python is not None)) for value in kind.values]
     expected = ", ".join(str(value.wire) for value in kind.values)
     return _named(kind, node, names, f"one of {expected}")
 
 
-def _meanings(wire: Any, description: str | None) -> tuple[str, ...]:
-    name = str(wire)
-    return (name, description.strip(), f"{name}: {description.strip()}") if description else (name,)
+def _meanings(value: EnumValue, *, named: bool) -> tuple[str, ...]:
+    """Return what means a value. BAML takes an alias instead of the name; a Python enum is known by both."""
+    wire = str(value.wire)
+    texts = (wire, value.name) if named and value.name != wire else (wire,)
+    if not value.description:
+        return texts
+    description = value.description.strip()
+    return (*texts, description, f"{wire}: {description}")
 
 
 def _named(kind: Any, node: Any, names: list[Name], expected: str) -> Result:

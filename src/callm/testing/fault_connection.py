@@ -194,8 +194,8 @@ class Connection(asyncio.Protocol):
         await self._write(delivery.after, fault)
         if self._transport.is_closing():
             return
-        self._transport.write(delivery.end)
         request.finished = True
+        self._transport.write(delivery.end)
         if not delivery.keeps or request.headers.get("connection") == "close":
             self._transport.close()
         elif fault.close_idle is not None:
