@@ -52,9 +52,15 @@ if TYPE_CHECKING:
     from callm.fronts.values import (
         ValueStream,
     )
+    from callm.io.aiohttp_transport import (
+        AiohttpTransport,
+    )
     from callm.io.call import (
         Call,
         Dual,
+    )
+    from callm.io.transport_config import (
+        TransportConfig,
     )
     from callm.parse.output import (
         Change,
@@ -184,10 +190,12 @@ _HOMES = {
     ),
     "callm.fronts.mapping": ("Results",),
     "callm.fronts.values": ("ValueStream",),
+    "callm.io.aiohttp_transport": ("AiohttpTransport",),
     "callm.io.call": (
         "Call",
         "Dual",
     ),
+    "callm.io.transport_config": ("TransportConfig",),
     "callm.parse.output": (
         "Change",
         "Check",
@@ -277,6 +285,7 @@ __all__ = [
     "STRICT",
     "APIError",
     "Accumulator",
+    "AiohttpTransport",
     "Audio",
     "AudioDelta",
     "AuthError",
@@ -365,6 +374,7 @@ __all__ = [
     "ToolCallEnd",
     "ToolCallStart",
     "ToolResult",
+    "TransportConfig",
     "TransportError",
     "TruncatedStream",
     "UnsupportedError",

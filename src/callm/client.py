@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from contextlib import aclosing
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from callm.errors import CallmError, ConfigError, LengthError, OutputError, RefusalError
+from callm.errors import CallmError, ConfigError, LengthError, OutputError, RefusalError, describe_type
 from callm.io import portal
 from callm.io.call import Call, Dual
+from callm.io.credentials import check_address, check_key, find_target
 from callm.io.endpoint import Endpoint
+from callm.io.transports import Transports
 from callm.middleware.timeout import Timeout, has_content
 from callm.parse.output import check_finish
 from callm.prompt.reask import reask
 from callm.types import CallOptions, Event, Message, Request, Response, Secret, Settings, TextDelta, Usage
-from callm.wire.codec import Quirks, Target
 from callm.wire.providers import PROVIDERS, Provider, codec, split_model
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Iterable
     from types import TracebackType
 
     from callm.io.transport import Transport
@@ -76,16 +75,15 @@ class Client:
                 "api_key and base_url belong to one provider: write Client('provider/model', api_key=...)"
             )
         self._model = model
-        self._api_key = Secret(api_key) if isinstance(api_key, str) else api_key
-        self._base_url = base_url
+        self._api_key = check_key(api_key)
+        self._base_url = check_address(base_url)
         self._settings = settings
         self._options = options
-        self._transports = _Transports(transport)
+        self._transports = Transports(transport)
         self._providers: dict[str, Provider] = {**PROVIDERS, **{row.name: row for row in providers}}
         self._models: dict[str, Model] = {}
-        self._lock = threading.Lock()
-        if isinstance(model, str):
-            self._split(model)
+        if model is not None:
+            self.check(model)
 
     def __repr__(self) -> str:
         return f"Client({self._model!r})" if self._model is not None else "Client()"
@@ -163,20 +161,21 @@ class Client:
         if chosen is None:
             raise ConfigError("no model: write Client('provider/model') or Request(..., model='provider/model')")
         if not isinstance(chosen, str):
+            self.check(chosen)
             return chosen
-        model = self._models.get(chosen)
-        if model is None:
-            with self._lock:
-                model = self._models.setdefault(chosen, Timeout(self._endpoint(chosen)))
-        return model
+        return self._models.get(chosen) or self._models.setdefault(chosen, Timeout(self._endpoint(chosen)))
 
-    def check(self, name: str) -> None:
-        """Raise `ConfigError` unless `name` is `provider/model` with a provider known here. Asks for no key."""
-        self._split(name)
+    def check(self, model: str | Model) -> None:
+        """Raise `ConfigError` unless `model` is `provider/model` with a provider known here, or a `Model`. Asks for no key."""
+        if isinstance(model, str):
+            self._split(model)
+        elif isinstance(model, type) or not hasattr(model, "stream"):
+            raise ConfigError(f"a model must be 'provider/model' or an object with a stream method, not {model!r:.80}")
 
     def run(self, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
         """Yield the batches of events of a call while `response` adds them up. The heart of every way of calling."""
-        return _run(self.model(request.model), request, response)
+        model = self.model(request.model)
+        return _run(model if isinstance(model, Timeout) else Timeout(model), request, response)
 
     async def aclose(self) -> None:
         """Close the connections, from async code."""
@@ -203,7 +202,7 @@ class Client:
         await self.aclose()
 
     async def _call(self, request: Request) -> Response:
-        used, started = Usage(), perf_counter()
+        used, started, total = Usage(), perf_counter(), request.options.timeouts.total
         for left in range(request.options.retry_output, -1, -1):
             response = Response()
             try:
@@ -216,18 +215,24 @@ class Client:
                 if not left:
                     raise
                 used += response.usage
-                request = _less_time(reask(request, response.text, error), perf_counter() - started)
+                request = reask(request, response.text, error)
+                if total is not None:
+                    request = _within(request, total - (perf_counter() - started))
                 continue
-            response.usage = used + response.usage
-            return response
+            if used == Usage():
+                return response
+            return msgspec.structs.replace(response, usage=used + response.usage)  # collectors keep that of the attempt
         raise AssertionError("the loop above returns or raises")  # pragma: no cover
 
-    def _ready(self, request: Request | str, options: CallOptions | None) -> Request:
-        if isinstance(request, str):
-            request = Request((Message.user(request),))
+    def _ready(self, given: Any, options: Any) -> Request:
+        request = Request((Message.user(given),)) if isinstance(given, str) else given
+        if not isinstance(request, Request):
+            raise ConfigError(f"a request must be a Request or a text, not {describe_type(request)}")
         settings = request.settings if self._settings is _SETTINGS else request.settings.over(self._settings)
         if options is None:
             options = self._options if request.options == _OPTIONS else request.options
+        elif not isinstance(options, CallOptions):
+            raise ConfigError(f"the options of a call must be CallOptions, not {describe_type(options)}")
         if settings is request.settings and options is request.options:
             return request
         return msgspec.structs.replace(request, settings=settings, options=options)
@@ -244,9 +249,16 @@ class Client:
     def _load_entry_points(self) -> bool:
         from importlib.metadata import entry_points  # noqa: PLC0415  # only when a provider is not known here
 
-        found = {
-            row.name: row for point in entry_points(group=ENTRY_POINTS) if isinstance(row := point.load(), Provider)
-        }
+        found: dict[str, Provider] = {}
+        for point in entry_points(group=ENTRY_POINTS):
+            try:
+                row = point.load()
+            except (ImportError, AttributeError) as error:
+                raise ConfigError(
+                    f"the provider {point.name!r} of an installed package can't be loaded: {error}"
+                ) from error
+            if isinstance(row, Provider):
+                found[row.name] = row
         new = {name: row for name, row in found.items() if name not in self._providers}
         self._providers |= new
         return bool(new)
@@ -257,13 +269,8 @@ class Client:
     def _endpoint(self, name: str) -> Endpoint:
         row, model = self._split(name)
         own = isinstance(self._model, str) and self._same_provider(name, self._model)
-        base_url = self._base_url if own and self._base_url else _first(row.base_url_env) or row.base_url
-        if not base_url:
-            variables = " or ".join(row.base_url_env)
-            raise ConfigError(f"provider {row.name!r} has no address: pass base_url=, or set {variables}")
-        key, quirks = (self._api_key, row.quirks) if own and self._api_key else _key(row)
-        target = Target(model, base_url.rstrip("/"), key, row.name, _headers(row), quirks)
-        return Endpoint(codec(row.format), target, self._transports.get(base_url))
+        target = find_target(row, model, self._api_key if own else None, self._base_url if own else None)
+        return Endpoint(codec(row.format), target, self._transports.get(target.base_url))
 
 
 class ResponseStream(Dual[Event]):
@@ -274,6 +281,8 @@ class ResponseStream(Dual[Event]):
         super().__init__()
         self._client = client
         self._request = request
+        self._begun = False
+        self._text: Dual[str] | None = None
         self.response = Response()
 
     @property
@@ -283,56 +292,47 @@ class ResponseStream(Dual[Event]):
 
     def batches(self) -> AsyncGenerator[list[Event], None]:
         """Return the events in the lists in which they arrive."""
+        if self._begun:
+            raise RuntimeError("this stream is being read already, as events or as text: make a new one to read again")
+        self._begun = True
         return self._client.run(self._request, self.response)
 
     @property
     def text_stream(self) -> Dual[str]:
         """The text deltas alone. Iterate this or the stream, not both."""
-        return _TextStream(self)
+        if self._text is None:
+            self._text = _TextStream(self.batches())
+        return self._text
+
+    def close(self) -> None:
+        """See `Dual.close`."""
+        if self._text is not None:
+            self._text.close()
+        else:
+            super().close()
+
+    async def aclose(self) -> None:
+        """See `Dual.aclose`."""
+        if self._text is not None:
+            await self._text.aclose()
+        else:
+            await super().aclose()
 
 
 class _TextStream(Dual[str]):
-    def __init__(self, source: ResponseStream) -> None:
+    def __init__(self, events: AsyncGenerator[list[Event], None]) -> None:
         super().__init__()
-        self._source = source
+        self._events = events
 
-    async def batches(self) -> AsyncGenerator[list[str], None]:
-        async with aclosing(self._source.batches()) as batches:
-            async for batch in batches:
-                if texts := [event.text for event in batch if type(event) is TextDelta]:
-                    yield texts
+    def batches(self) -> AsyncGenerator[list[str], None]:
+        return _texts(self._events)
 
 
-class _Transports:
-    """The transports of a client and its copies, made when first needed."""
-
-    def __init__(self, given: Transport | None) -> None:
-        self._given = given
-        self._made: dict[str, Transport] = {}
-        self._lock = threading.Lock()
-
-    def get(self, url: str) -> Transport:
-        if self._given is not None:
-            return self._given
-        scheme = url.partition(":")[0]
-        with self._lock:
-            if scheme not in self._made:
-                self._made[scheme] = _transport(scheme)
-            return self._made[scheme]
-
-    async def aclose(self) -> None:
-        for transport in (*self._made.values(), *([self._given] if self._given is not None else [])):
-            await transport.aclose()
-
-
-def _transport(scheme: str) -> Transport:
-    if scheme == "local":
-        from callm.io.local import LocalTransport  # noqa: PLC0415  # loads the runtime of an extra
-
-        return LocalTransport()
-    from callm.io.aiohttp_transport import AiohttpTransport  # noqa: PLC0415  # 100 ms of import, for who needs it
-
-    return AiohttpTransport()
+async def _texts(events: AsyncGenerator[list[Event], None]) -> AsyncGenerator[list[str], None]:
+    async with aclosing(events) as batches:
+        async for batch in batches:
+            if texts := [event.text for event in batch if type(event) is TextDelta]:
+                yield texts
 
 
 async def _run(model: Model, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
@@ -360,44 +360,16 @@ async def _run(model: Model, request: Request, response: Response) -> AsyncGener
             collector.collect(response, options)
 
 
-def _less_time(request: Request, seconds: float) -> Request:
-    """Return the request with `seconds` less of its total time: what is asked again has no deadline of its own."""
-    timeouts = request.options.timeouts
-    if timeouts.total is None:
-        return request
-    rest = msgspec.structs.replace(timeouts, total=max(timeouts.total - seconds, 0.001))
-    return msgspec.structs.replace(request, options=msgspec.structs.replace(request.options, timeouts=rest))
+def _within(request: Request, seconds: float) -> Request:
+    """Return the request with another total time: what is asked again has no deadline of its own."""
+    options = request.options
+    rest = msgspec.structs.replace(options.timeouts, total=max(seconds, 0.001))
+    return msgspec.structs.replace(request, options=msgspec.structs.replace(options, timeouts=rest))
 
 
-def _first(variables: Iterable[str]) -> str | None:
-    return next((value for name in variables if (value := os.environ.get(name))), None)
-
-
-def _key(row: Provider) -> tuple[Secret | None, Quirks]:
-    """Return the key of the environment, and how it is sent."""
-    if (key := _first(row.key_env)) is not None:
-        return Secret(key), row.quirks
-    if (token := _first(row.token_env)) is not None:
-        return Secret(token), msgspec.structs.replace(row.quirks, auth="bearer")
-    if row.key_required:
-        variables = " or ".join((*row.key_env, *row.token_env))
-        raise ConfigError(f"no key for provider {row.name!r}: set {variables}, or pass api_key=")
-    return None, row.quirks
-
-
-def _headers(row: Provider) -> Mapping[str, str]:
-    found = {header: value for header, name in row.header_env.items() if (value := os.environ.get(name))}
-    return {**row.headers, **found}
-
-
-_default: Client | None = None
-_default_lock = threading.Lock()
+_shared: Final[dict[str, Client]] = {}
 
 
 def default_client() -> Client:
     """Return the client of functions that were given none: one for the process, made when first needed."""
-    global _default  # noqa: PLW0603  # one pool of connections for all functions of a process
-    with _default_lock:
-        if _default is None:
-            _default = Client()
-        return _default
+    return _shared.get("") or _shared.setdefault("", Client())  # no lock that a fork could leave behind held

@@ -14,12 +14,12 @@ provider's format up. Both serve sync code too: `with`, and `stream.next().resul
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from callm.errors import CallmError, ConfigError, ProtocolError, quote
 from callm.io import portal
 from callm.io.call import Call
+from callm.io.endpoint import error_body
 from callm.types import Response, Timeouts
 from callm.wire.api_error import api_error
 from callm.wire.codec import HTTPRequest, Target
@@ -27,7 +27,7 @@ from callm.wire.providers import FORMATS, PROVIDERS, codec
 from callm.wire.sse import ServerSentEvent, SSEDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncGenerator, Iterable
     from types import TracebackType
 
     from callm.io.transport import HTTPResponse, Transport
@@ -39,11 +39,8 @@ class SSEStream:
 
     def __init__(self, request: HTTPRequest, transport: Transport, timeouts: Timeouts, *, owned: bool) -> None:
         """Prepare; nothing is sent before the first `next`. An `owned` transport is closed with the stream."""
-        self._request = request
-        self._transport = transport
-        self._timeouts = timeouts
-        self._owned = owned
-        self._stack: AsyncExitStack | None = None
+        # A generator, because the event loop closes one that nobody holds any more.
+        self._connection = _connect(request, transport, timeouts, owned=owned)
         self._answer: HTTPResponse | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._decoder = SSEDecoder()
@@ -67,43 +64,46 @@ class SSEStream:
     async def _next(self) -> list[ServerSentEvent] | None:
         if self._ended:
             return None
-        answer = self._answer or await self._open()
-        if self._loop is not asyncio.get_running_loop():
-            raise ConfigError("this stream was opened in another event loop: use it where it was opened")
-        while data := await answer.read():
-            if events := self._decoder.feed(data):
-                return events
-        self._ended = True
-        events = self._decoder.close()
+        try:
+            answer = self._answer or await self._open()
+            self._check_loop()
+            while data := await answer.read():
+                if events := self._decoder.feed(data):
+                    return events
+            events = self._decoder.close()
+        except CallmError:
+            await self.aclose()
+            raise
         await self.aclose()
         return events or None
 
     async def _open(self) -> HTTPResponse:
         self._loop = asyncio.get_running_loop()
-        self._stack = AsyncExitStack()
-        answer = await self._stack.enter_async_context(self._transport.send(self._request, self._timeouts))
+        try:
+            answer = await anext(self._connection)
+        except BaseException:
+            self._ended = True
+            raise
         self._answer = answer
-        content_type = answer.headers.get("content-type", "text/event-stream")
-        if 200 <= answer.status < 300 and content_type.startswith("text/event-stream"):  # noqa: PLR2004  # success
-            return answer
-        body = await answer.read()
-        await self.aclose()
-        if 200 <= answer.status < 300:  # noqa: PLR2004  # the success statuses of RFC 9110, 15.3
-            raise ProtocolError(
-                f"expected an event stream, but the answer is {content_type or 'of no type'}: {quote(body)}",
-                status=answer.status,
-                body=quote(body),
-            )
-        raise api_error(answer.status, answer.headers, body)
+        content_type = answer.headers.get("content-type", "")
+        if not 200 <= answer.status < 300:  # noqa: PLR2004  # the success statuses of RFC 9110, 15.3
+            raise api_error(answer.status, answer.headers, await error_body(answer))
+        if content_type and not content_type.lower().startswith("text/event-stream"):
+            body = quote(await error_body(answer))
+            message = f"expected an event stream, but the answer is {content_type[:80]}: {body}"
+            raise ProtocolError(message, status=answer.status, body=body)
+        return answer
+
+    def _check_loop(self) -> None:
+        if self._loop is not None and self._loop is not asyncio.get_running_loop() and not self._loop.is_closed():
+            raise ConfigError("this stream was opened in another event loop: use it where it was opened")
 
     async def aclose(self) -> None:
         """Close the connection, from async code. A second time does nothing."""
-        self._ended = True
-        if self._stack is not None:
-            stack, self._stack = self._stack, None
-            await stack.aclose()
-        if self._owned:
-            await self._transport.aclose()
+        if not self._ended:
+            self._check_loop()
+            self._ended = True
+            await self._connection.aclose()
 
     def close(self) -> None:
         """Close the connection, from sync code."""
@@ -124,6 +124,17 @@ class SSEStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+async def _connect(
+    request: HTTPRequest, transport: Transport, timeouts: Timeouts, *, owned: bool
+) -> AsyncGenerator[HTTPResponse, None]:
+    try:
+        async with transport.send(request, timeouts) as answer:
+            yield answer
+    finally:
+        if owned:
+            await transport.aclose()
 
 
 def open_sse(
@@ -157,7 +168,8 @@ class Accumulator:
             known = ", ".join(sorted({*FORMATS, *PROVIDERS}))
             raise ConfigError(f"unknown format {format!r}: use one of {known}")
         spoken = codec(row.format if row is not None else format)
-        self._frames: Any = spoken.frames(Target("", "", provider=row.name if row is not None else ""))
+        target = Target("", "") if row is None else Target("", "", provider=row.name, quirks=row.quirks)
+        self._frames: Any = spoken.frames(target)
         self.response = Response()
 
     def add(self, events: Iterable[ServerSentEvent]) -> list[Event]:

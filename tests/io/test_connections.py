@@ -297,7 +297,7 @@ FORK = """
 def test_a_forked_child_connects_anew_and_leaves_the_parents_connections_alone(
     leave: str, uvloop: str, fault_server: FaultServer
 ) -> None:
-    fault_server.plan(Fault(delay=0.02), Fault(delay=0.02), Fault(at=400, then="stall", seconds=0.7))
+    fault_server.plan(Fault(delay=0.1), Fault(delay=0.1), Fault(at=400, then="stall", seconds=0.7))
     _quiet(FORK.format(leave=leave, uvloop=uvloop), fault_server.url)
     connections = [request.connection for request in fault_server.requests]
     assert set(connections[:3]) == {1, 2}

@@ -5,10 +5,19 @@ from contextlib import aclosing
 
 import pytest
 
-from callm.errors import NotFoundError, ProtocolError, RateLimitError, TruncatedStream
+from callm.errors import (
+    APIError,
+    CallmError,
+    NotFoundError,
+    OverloadedError,
+    ProtocolError,
+    RateLimitError,
+    TransportError,
+    TruncatedStream,
+)
 from callm.io.endpoint import Endpoint
 from callm.testing import CannedTransport
-from callm.types import Finish, Message, Request, ResponseHeaders, Response, Secret, TextDelta
+from callm.types import Finish, Message, Request, Response, ResponseHeaders, Secret, TextDelta
 from callm.wire.codec import Target
 from callm.wire.providers import codec
 
@@ -22,8 +31,8 @@ HI = Request((Message.user("hi"),))
 STREAMED = Request((Message.user("hi"),), stream=True)
 
 
-def endpoint(*answers):
-    target = Target("m", "http://127.0.0.1:1/v1", Secret("sk-canary"), provider="openai")
+def endpoint(*answers, key="sk-canary-12345"):
+    target = Target("m", "http://127.0.0.1:1/v1", Secret(key), provider="openai")
     return Endpoint(codec("openai_chat"), target, CannedTransport(*answers))
 
 
@@ -89,9 +98,9 @@ def test_an_error_behind_content_in_one_read_comes_after_the_content():
 
 @pytest.mark.parametrize(("status", "kind"), [(404, NotFoundError), (429, RateLimitError)])
 def test_a_status_that_is_no_success_becomes_its_error(status, kind):
-    _, batches, error = collect(endpoint((status, JSON, [b'{"error":{"message":"no"}}'])), HI)
+    _, batches, error = collect(endpoint((status, {**JSON, "x-request-id": "r"}, [b'{"error":{"message":"no"}}'])), HI)
     assert isinstance(error, kind)
-    assert batches == []
+    assert batches == [[ResponseHeaders(status, {**JSON, "x-request-id": "r"}, "r")]]
 
 
 def test_a_page_of_a_proxy_is_a_protocol_error_that_quotes_it():
@@ -110,3 +119,65 @@ def test_the_plan_shows_no_key():
     model = endpoint((200, JSON, [BODY]))
     assert "sk-canary" not in repr(model)
     assert model.name == "openai/m"
+
+
+BROKEN = b'data: {"error":{"message":"your key sk-canary-12345 is bad","code":"server_error"}}\n\n'
+
+
+@pytest.mark.parametrize("reads", [[BROKEN], [CHUNK % b"a" + BROKEN], [CHUNK % b"a", BROKEN], [b"no event"], []])
+def test_an_error_inside_the_stream_knows_the_request_and_comes_after_the_headers(reads):
+    response, batches, error = collect(endpoint((200, SSE, reads)), STREAMED)
+    assert isinstance(error, CallmError)
+    assert isinstance(batches[0][0], ResponseHeaders)
+    assert sum(isinstance(event, ResponseHeaders) for batch in batches for event in batch) == 1
+    assert all(batches)
+    assert response.request_id == "req_1"
+    if BROKEN in b"".join(reads):
+        assert isinstance(error, APIError)
+        assert error.request_id == "req_1"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (401, JSON, [b'{"error":{"message":"Incorrect API key provided: sk-canary-12345"}}']),
+        (500, {"content-type": "text/html"}, [b"<html>Authorization: Bearer sk-canary-12345</html>"]),
+        (200, {"content-type": "text/html"}, [b"<html>Authorization: Bearer sk-canary-12345</html>"]),
+        (200, SSE, [BROKEN]),
+    ],
+)
+def test_a_key_that_the_server_repeats_is_taken_out_of_the_error(answer):
+    _, _, error = collect(endpoint(answer), STREAMED)
+    assert isinstance(error, CallmError)
+    assert "sk-canary" not in repr(error) + str(error) + repr(vars(error))
+    assert "***" in str(error)
+
+
+def test_a_dummy_key_is_not_looked_for():
+    model = endpoint((401, JSON, [b'{"error":{"message":"a none entity"}}']), key="none")
+    assert "a none entity" in str(collect(model, HI)[2])
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "Text/Event-Stream; charset=utf-8"])
+def test_a_stream_that_was_not_asked_for_is_read_as_what_it_is(kind):
+    response, _, error = collect(endpoint((200, {"content-type": kind}, [CHUNK % b"Hello" + STOP + DONE])), HI)
+    assert (error, response.text) == (None, "Hello")
+
+
+def test_an_error_body_that_breaks_off_or_never_ends_is_an_error_all_the_same():
+    _, _, broken = collect(endpoint((503, JSON, [b'{"error":', TransportError("gone")])), HI)
+    _, _, endless = collect(endpoint((503, JSON, [b"x" * 2_000_000, b"never read"])), HI)
+    assert isinstance(broken, OverloadedError)
+    assert isinstance(endless, OverloadedError)
+    assert len(str(endless)) < 400
+
+
+def test_leaving_early_closes_the_answer():
+    async def main():
+        model = endpoint((200, SSE, [CHUNK % b"a", CHUNK % b"b"]))
+        async with aclosing(model.stream(STREAMED)) as source:
+            async for _ in source:
+                break
+        return model.transport.open_responses
+
+    assert asyncio.run(main()) == 0

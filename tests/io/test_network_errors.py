@@ -31,6 +31,12 @@ async def test_nothing_listens() -> None:
     assert isinstance(error.__cause__, aiohttp.ClientConnectorError)
 
 
+async def test_no_way_leads_there() -> None:
+    error = await _real("http://255.255.255.255")
+    assert str(error).startswith("no connection to http://255.255.255.255 (")
+    assert "Errno" not in str(error)
+
+
 async def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")

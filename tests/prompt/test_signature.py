@@ -60,7 +60,7 @@ def test_annotations_may_name_what_is_local():
     class Holder:
         Inner = Literal["a"]
 
-        def inside(self) -> list[Inner]:
+        def inside() -> list[Inner]:  # type: ignore[misc]  # what @staticmethod stands above
             """Prompt."""
 
         signature = Signature(inside)
@@ -202,3 +202,28 @@ def test_takes_one_says_whether_one_argument_makes_a_call():
 
     taken = {f.__name__: Signature(f, "x").takes_one for f in (one, one_required, two, none, optional)}
     assert taken == {"one": True, "one_required": True, "two": False, "none": False, "optional": True}
+
+
+def test_a_method_is_refused_and_a_static_one_is_not():
+    with pytest.raises(ConfigError, match=r"Agent.ask\(\) is a method, and no template can show 'self'"):
+
+        class Agent:
+            @Signature
+            def ask(self, question: str) -> str:
+                """{{ question }}"""
+
+    with pytest.raises(ConfigError, match="no template can show 'cls'"):
+
+        class Other:
+            @classmethod
+            @Signature
+            def ask(cls, question: str) -> str:
+                """{{ question }}"""
+
+    class Fine:
+        @staticmethod
+        @Signature
+        def ask(question: str) -> str:
+            """{{ question }}"""
+
+    assert list(Fine.ask.parameters) == ["question"]

@@ -17,7 +17,9 @@ def check_cycles(declarations: Mapping[str, Declaration]) -> list[Problem]:
         if cycle and reported.isdisjoint(cycle):
             reported |= set(cycle)
             node = declarations[name]
-            problems.append(Problem(node.source, node.span, f"these declarations need each other: {' -> '.join(cycle)}"))
+            problems.append(
+                Problem(node.source, node.span, f"these declarations need each other: {' -> '.join(cycle)}")
+            )
     return problems
 
 

@@ -6,7 +6,8 @@ Strings come decoded: `"..."` with its escapes, raw `#"..."#` as it stands. `{{ 
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, TypeAlias, cast
 
 import msgspec
 
@@ -44,9 +45,10 @@ class Token(msgspec.Struct, frozen=True):
 
 def tokenize(source: Source, problems: list[Problem]) -> list[Token]:
     """Return the tokens of `source`, the last of kind `end`; note in `problems` what can't be read."""
-    text, at, tokens = source.text, 0, list[Token]()
+    text, at = source.text, 0
+    tokens: list[Token] = []
     while match := _TOKEN.match(text, at):
-        kind, start, at = match.lastgroup, at, match.end()
+        kind, start, at = match.lastgroup or "other", at, match.end()
         if kind == "space":
             continue
         if kind in _ENDS:
@@ -58,7 +60,7 @@ def tokenize(source: Source, problems: list[Problem]) -> list[Token]:
                 continue
         else:
             value = match.group()
-        tokens.append(Token(kind, value, Span(start, at)))  # type: ignore[arg-type]  # the groups are the kinds
+        tokens.append(Token(cast("Kind", kind), value, Span(start, at)))  # the groups are the kinds
     tokens.append(Token("end", "", Span(len(text), len(text))))
     return tokens
 
@@ -80,9 +82,17 @@ def _string(text: str, match: re.Match[str]) -> tuple[str, int]:
     return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[0]), body), found.end()
 
 
-_ENDS: Final = {
-    "block": lambda text, match: _until("//}", text, match.end()),
-    "expression": lambda text, match: _until("}}", text, match.end()),
+def _block(text: str, match: re.Match[str]) -> tuple[str, int]:
+    return _until("//}", text, match.end())
+
+
+def _expression(text: str, match: re.Match[str]) -> tuple[str, int]:
+    return _until("}}", text, match.end())
+
+
+_ENDS: Final[Mapping[str, Callable[[str, re.Match[str]], tuple[str, int]]]] = {
+    "block": _block,
+    "expression": _expression,
     "raw": _raw,
     "string": _string,
 }

@@ -35,6 +35,7 @@ from callm.baml.syntax import (
     UnionOf,
     ValueNode,
 )
+from callm.prompt.template import dedent
 from callm.schema.model import (
     AliasType,
     BoolType,
@@ -285,15 +286,17 @@ class _Lowering:
         return dedent(argument.text) if argument.kind == "raw" else argument.text
 
     def _constraint(self, attribute: Attribute, source: Source) -> Constraint | None:
-        *labels, expression = attribute.arguments or (None,)
-        if expression is None or expression.kind != "expression" or len(labels) > 1:
+        arguments = list(attribute.arguments)
+        if not arguments or arguments[-1].kind != "expression" or len(arguments) > 2:  # noqa: PLR2004  # label, expression
             self._note(source, attribute.span, f"@{attribute.name} takes a label and an expression {{{{ ... }}}}")
             return None
-        if attribute.name == "check" and not labels:
-            self._note(source, attribute.span, "@check needs a label before its expression")
-            return None
-        label = labels[0].text if labels and labels[0] is not None else None
-        return Constraint("check" if attribute.name == "check" else "assert", expression.text.strip(), label)
+        label = arguments[0].text if len(arguments) > 1 else None
+        if attribute.name == "check":
+            if label is None:
+                self._note(source, attribute.span, "@check needs a label before its expression")
+                return None
+            return Constraint("check", arguments[-1].text.strip(), label)
+        return Constraint("assert", arguments[-1].text.strip(), label)
 
 
 class _Facts:
@@ -311,10 +314,3 @@ def _decorate(kind: SchemaType, facts: _Facts) -> SchemaType:
     if not facts.constraints and facts.stream == Stream():
         return kind
     return msgspec.structs.replace(kind, constraints=kind.constraints + facts.constraints, stream=facts.stream)
-
-
-def dedent(text: str) -> str:
-    """Drop the indentation that all lines which are not blank share, then strip the whole."""
-    lines = text.split("\n")
-    margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-    return "\n".join(line[margin:] for line in lines).strip()

@@ -5,13 +5,17 @@ The docstring, or `prompt=`, is the template; the arguments fill it as data; the
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import inspect
 import secrets
+import sys
 from collections.abc import Callable, Coroutine, Mapping
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from callm.client import Client, default_client
-from callm.errors import ConfigError
+from callm.errors import ConfigError, describe_type
 from callm.fronts.mapping import Results
 from callm.fronts.values import ValueStream
 from callm.io import portal
@@ -62,11 +66,18 @@ class Function(Generic[P, R, T]):
         self._settings = settings
         self._options = options
         functools.update_wrapper(self, python)
-        if isinstance(model, str):
+        if self._signature.is_async:
+            _mark_async(self)
+        if model is not None:
             self._client.check(model)
 
     def __repr__(self) -> str:
         return f"<callm function {self._signature.name}>"
+
+    def __reduce__(self) -> str:
+        """Pickle by name, as functions do: another process has its own client and keys."""
+        name: str = self.__dict__["__qualname__"]
+        return name
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the model and return the value, or a coroutine of it for an `async def`. See `Client.call` for errors."""
@@ -127,13 +138,19 @@ class Function(Generic[P, R, T]):
         settings: Settings | None = None,
         options: CallOptions | None = None,
     ) -> Function[P, R, T]:
-        """Return a copy with something changed. `settings` are laid over those of the function."""
-        copy: Function[P, R, T] = object.__new__(Function)
+        """Return a copy with something changed. `settings` are laid over those of the function.
+
+        Raises:
+            ConfigError: the model's name has no known provider.
+        """
+        copy = cast("Function[P, R, T]", object.__new__(Function))
         copy.__dict__.update(self.__dict__)
         copy._model = self._model if model is None else model
         copy._given = self._given if client is None else client
         copy._settings = self._settings if settings is None else settings.over(self._settings)
         copy._options = self._options if options is None else options
+        if model is not None:
+            copy.client.check(model)
         return copy
 
     @property
@@ -156,20 +173,31 @@ class Function(Generic[P, R, T]):
         return value
 
     async def _one(self, item: Any) -> T:
+        args, named = self._arguments(item)
+        build: Callable[..., Request] = self.build
+        return await self._value(build(*args, **named))
+
+    def _arguments(self, item: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """Return the arguments that an input of `map` stands for, by position and by name."""
         if self._signature.takes_one:
-            return await self._value(self._build_any(item))
+            first = next(iter(self._signature.parameters.values()))
+            return ((item,), {}) if first.positional else ((), {first.name: item})
         if isinstance(item, Mapping):
-            return await self._value(self._build_any(**cast("Mapping[str, Any]", item)))
+            return (), cast("Mapping[str, Any]", item)
         if isinstance(item, tuple):
-            return await self._value(self._build_any(*item))
+            return cast("Any", item), {}
         raise ConfigError(
             f"{self._signature.name}.map: each input must be a tuple or a dictionary of its arguments, "
-            f"not {type(item).__name__}"
+            f"not {describe_type(item)}"
         )
 
-    @property
-    def _build_any(self) -> Callable[..., Request]:
-        return self.build
+
+def _mark_async(function: Function[..., Any, Any]) -> None:
+    """Make frameworks that ask `iscoroutinefunction` await what a call returns."""
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(function)
+    else:
+        function.__dict__["_is_coroutine"] = vars(asyncio.coroutines)["_is_coroutine"]  # there is no public way
 
 
 class _Decorator(Protocol):
@@ -207,6 +235,9 @@ def function(
     Raises:
         ConfigError: when the function is declared: the model's name, the template or the annotation is wrong.
     """
+    given: Any = model
+    if isinstance(given, FunctionType):
+        raise ConfigError(f"write @callm.function('provider/model') above {given.__name__}(), with parentheses")
 
     def decorate(python: Callable[..., Any]) -> Function[..., Any, Any]:
         return Function(

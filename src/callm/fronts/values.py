@@ -10,11 +10,11 @@ from callm.io.call import Dual
 from callm.types import TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator
 
     from callm.client import ResponseStream
     from callm.parse.output import Output
-    from callm.types import Response
+    from callm.types import Event, Response
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ class ValueStream(Dual[T], Generic[T]):
         super().__init__()
         self._events = events
         self._output = output
+        self._whole: list[T] = []
 
     @property
     def response(self) -> Response:
@@ -47,12 +48,9 @@ class ValueStream(Dual[T], Generic[T]):
 
         Raises:
             CallmError: the call failed; the same error that iterating raises.
-            RuntimeError: the stream is read by async code and has not ended: use `await stream`.
+            RuntimeError: the stream was closed before its end, or is read by async code: use `await stream` there.
         """
-        response = self.response
-        if response.error is not None:
-            raise response.error
-        if not self._finished:
+        if not self._whole and self.response.error is None:
             if self._async is not None:
                 raise RuntimeError("the stream has not ended: iterate it to its end, or use `await stream`")
             for _ in self:
@@ -63,42 +61,49 @@ class ValueStream(Dual[T], Generic[T]):
         return self._rest().__await__()
 
     async def _rest(self) -> T:
-        if self.response.error is not None:
-            raise self.response.error
-        async for _ in self:
-            pass
+        if not self._whole and self.response.error is None:
+            async for _ in self:
+                pass
         return self._value()
 
     def _value(self) -> T:
-        if not self._finished:
+        if self.response.error is not None:
+            raise self.response.error
+        if not self._whole:
             raise RuntimeError("the stream was closed before its end: there is no result")
-        value: T = self.response.output
-        return value
+        return self._whole[0]
 
-    @property
-    def _finished(self) -> bool:
-        return self.response.is_done and self.response.duration is not None and self.response.error is None
-
-    async def batches(self) -> AsyncGenerator[list[T], None]:
+    def batches(self) -> AsyncGenerator[list[T], None]:
         """Return the partial values in the lists in which they arrive."""
+        values = _values(self._events.batches(), self._events.response, self._output, self._whole)
         options = self._events.request.options
-        tell = options.on_partial
-        values = self._values() if options.min_interval <= 0 else _spaced(self._values(), options.min_interval)
-        async with aclosing(values) as batches:
-            async for batch in batches:
-                if tell is not None:
-                    for value in batch:
-                        tell(value)
-                yield batch
+        if options.min_interval > 0:
+            values = _spaced(values, options.min_interval)
+        return values if options.on_partial is None else _shown(values, options.on_partial)
 
-    async def _values(self) -> AsyncGenerator[list[T], None]:
-        partial = self._output.partial()
-        async with aclosing(self._events.batches()) as batches:
-            async for batch in batches:
-                texts = [event.text for event in batch if type(event) is TextDelta]
-                values = [value for text in texts if (value := partial.feed(text)) is not None]
-                if values:
-                    yield values
+
+async def _values(
+    events: AsyncGenerator[list[Event], None], response: Response, output: Output[T], whole: list[T]
+) -> AsyncGenerator[list[T], None]:
+    """Yield the partial values, and put the whole one into `whole` at the end, which is not reached by who leaves early."""
+    partial = output.partial()
+    async with aclosing(events) as batches:
+        async for batch in batches:
+            texts = [event.text for event in batch if type(event) is TextDelta]
+            values = [value for text in texts if (value := partial.feed(text)) is not None]
+            if values:
+                yield values
+    whole.append(response.output)
+
+
+async def _shown(
+    batches: AsyncGenerator[list[T], None], tell: Callable[[Any], object]
+) -> AsyncGenerator[list[T], None]:
+    async with aclosing(batches) as values:
+        async for batch in values:
+            for value in batch:
+                tell(value)
+            yield batch
 
 
 async def _spaced(batches: AsyncGenerator[list[T], None], interval: float) -> AsyncGenerator[list[T], None]:
@@ -123,5 +128,5 @@ async def _spaced(batches: AsyncGenerator[list[T], None], interval: float) -> As
             yield newest
     finally:
         coming.cancel()
-        await asyncio.wait({coming})
+        await asyncio.gather(coming, return_exceptions=True)  # nobody is left to be told
         await batches.aclose()

@@ -107,9 +107,8 @@ class _Connector(aiohttp.TCPConnector):
         """Whether no connection can be made any more. A loop that does not run makes none, and is no cause to complain."""
         return self._closed or not self._loop.is_running()
 
-    def __del__(
-        self, _: object = None
-    ) -> None:  # aiohttp's would warn: whoever drops a transport need not close it first
+    def __del__(self, _: object = None) -> None:
+        # aiohttp's would warn; but whoever drops a transport of ours need not close it first.
         if not self._closed:
             self.abandon()
 

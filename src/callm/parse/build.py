@@ -22,7 +22,7 @@ _COLLECTIONS: Final[Mapping[str, Callable[[list[Any]], Any]]] = {
 }
 
 
-class NotBuilt(Exception):  # noqa: N818  # it becomes an OutputError where the text is known
+class NotBuilt(Exception):  # it becomes an OutputError where the text is known
     """A declared class refuses its values: the problems, a line each."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -54,7 +54,11 @@ def _present(found: Found) -> list[tuple[str, Found]]:
     parts: dict[str, Found] = found.parts  # type: ignore[assignment]  # the caller asked
     if not isinstance(found.type, ClassType) or found.type.python is None:
         return list(parts.items())
-    return [(name, part) for name, part in parts.items() if not part.has("default_for_missing_optional", "default_for_bad_value") or part.parts is not None]
+    return [
+        (name, part)
+        for name, part in parts.items()
+        if not part.has("default_for_missing_optional", "default_for_bad_value") or part.parts is not None
+    ]
 
 
 def _class(kind: ClassType, parts: dict[str, Any], path: str) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from callm.parse.choose import pick_best
-from callm.parse.found import Found
-from callm.parse.tree import Open
+from callm.parse.found import Found, Miss
+from callm.parse.tree import WRAPPERS, plain
 from callm.schema.model import (
     AnyType,
     BoolType,
@@ -18,6 +19,7 @@ from callm.schema.model import (
     LiteralType,
     MapType,
     NullType,
+    RefType,
     Schema,
     StringType,
     TupleType,
@@ -27,117 +29,153 @@ from callm.schema.model import (
 _LOW, _HIGH = -(2**63), 2**63 - 1
 
 
-def cast(schema: Schema, kind: Any, node: Any) -> Found | None:
-    """Return `node` as a value of the resolved type `kind`, if it is one as it stands."""
-    if type(node) is Open:
-        return None
-    match kind:
-        case StringType():
-            return Found(node, kind) if isinstance(node, str) else None
-        case BoolType():
-            return Found(node, kind) if isinstance(node, bool) else None
-        case IntType():
-            good = type(node) is int and _LOW <= node <= _HIGH
-            return Found(node, kind) if good else None
-        case FloatType():
-            return Found(float(node), kind) if type(node) in (int, float) else None
-        case NullType():
-            return Found(None, kind) if node is None else None
-        case AnyType():
-            return Found(node, kind)
-        case LiteralType(value=value):
-            return Found(value, kind) if type(node) is type(value) and node == value else None
-        case EnumType():
-            return _enum(kind, node)
-        case _:
-            return _composite(schema, kind, node)
+class Cast:
+    """Takes values of one schema as they stand. It remembers what failed, so that trying again costs nothing."""
+
+    def __init__(self, schema: Schema) -> None:
+        """Know the definitions of `schema`."""
+        self._schema = schema
+        self._failed: set[tuple[int, int]] = set()
+
+    def forget(self) -> None:
+        """Forget what failed: the nodes may be others now."""
+        self._failed.clear()
+
+    def cast(self, kind: Any, node: Any) -> Found | None:
+        """Return `node` as a value of the resolved type `kind`, if it is one as it stands."""
+        return _CASTS[type(kind)](self, kind, node)
+
+    def inner(self, kind: Any, node: Any) -> Found | None:
+        """Return `node` as a value of any type; types with rules of their own are left to `coerce`."""
+        if kind.constraints or kind.stream.with_state:
+            return None
+        if type(kind) is RefType:
+            kind = self._schema.resolve(kind)
+            if getattr(kind, "constraints", ()):
+                return None
+        return _CASTS[type(kind)](self, kind, node)
+
+    def _remembered(self, kind: Any, node: Any, how: Callable[[Any, Any], Found | None]) -> Found | None:
+        step = (id(kind), id(node))
+        if step in self._failed:
+            return None
+        found = how(kind, node)
+        if found is None:
+            self._failed.add(step)
+        return found
+
+    def _list(self, kind: ListType, node: Any) -> Found | None:
+        return self._remembered(kind, node, self._items) if type(node) is list else None
+
+    def _map(self, kind: MapType, node: Any) -> Found | None:
+        return self._remembered(kind, node, self._entries) if type(node) is dict else None
+
+    def _class(self, kind: ClassType, node: Any) -> Found | None:
+        return self._remembered(kind, node, self._fields) if type(node) is dict else None
+
+    def _items(self, kind: ListType, node: list[Any]) -> Found | None:
+        items: list[Found] = []
+        cost = 0
+        for item in node:
+            found = self.inner(kind.item, item)
+            if found is None:
+                return None
+            items.append(found)
+            cost += found.cost
+        return Found(None, kind, parts=items, cost=cost)
+
+    def _entries(self, kind: MapType, node: dict[str, Any]) -> Found | None:
+        if type(kind.key) is not StringType:
+            return None
+        entries: dict[str, Found] = {}
+        cost = 0
+        for key, item in node.items():
+            found = self.inner(kind.value, item)
+            if found is None:
+                return None
+            entries[key] = found
+            cost += found.cost
+        return Found(None, kind, parts=entries, cost=cost).note("object_to_map")
+
+    def _fields(self, kind: ClassType, node: dict[str, Any]) -> Found | None:
+        parts: dict[str, Found] = {}
+        cost = taken = 0
+        for field in kind.fields:
+            if field.wire in node:
+                found = self.inner(field.type, node[field.wire])
+                if found is None:
+                    return None
+                taken += 1
+            elif not field.required:
+                found = Found(None, field.type).note("default_for_missing_optional")
+            else:
+                return None
+            parts[field.name] = found
+            cost += found.cost
+        return Found(None, kind, parts=parts, cost=cost) if taken == len(node) else None
+
+    def _union(self, kind: UnionType, node: Any) -> Found | None:
+        if node is None and kind.is_nullable:
+            return Found(None, NullType())
+        found = [result for member in kind.non_null if (result := self.inner(member, node)) is not None]
+        best = pick_best(found, "", in_union=True) if found else None
+        return None if isinstance(best, Miss) else best
 
 
-def _enum(kind: EnumType, node: Any) -> Found | None:
-    if not isinstance(node, str):
+def _enum(_: Cast, kind: EnumType, node: Any) -> Found | None:
+    if type(node) not in (str, int, float):
         return None
     name = next((value.name for value in kind.values if value.wire == node), None)
     return None if name is None else Found(name, kind)
 
 
-def _composite(schema: Schema, kind: Any, node: Any) -> Found | None:
-    match kind:
-        case ListType():
-            return _list(schema, kind, node)
-        case TupleType():
-            return None
-        case MapType():
-            return _map(schema, kind, node)
-        case UnionType():
-            return _union(schema, kind, node)
-        case ClassType():
-            return _class(schema, kind, node)
-        case _:
-            return None
+def _literal(_: Cast, kind: LiteralType, node: Any) -> Found | None:
+    return Found(kind.value, kind) if type(node) is type(kind.value) and node == kind.value else None
 
 
-def _inner(schema: Schema, kind: Any, node: Any) -> Found | None:
-    if kind.constraints or kind.stream.with_state:
-        return None
-    resolved = schema.resolve(kind)
-    if resolved.constraints:
-        return None
-    return cast(schema, resolved, node)
+def _string(_: Cast, kind: Any, node: Any) -> Found | None:
+    return Found(node, kind) if type(node) is str else None
 
 
-def _list(schema: Schema, kind: ListType, node: Any) -> Found | None:
-    if type(node) is not list:
-        return None
-    items: list[Found] = []
-    for item in node:
-        found = _inner(schema, kind.item, item)
-        if found is None:
-            return None
-        items.append(found)
-    return Found(None, kind, parts=items, cost=sum(item.cost for item in items))
+def _bool(_: Cast, kind: Any, node: Any) -> Found | None:
+    return Found(node, kind) if type(node) is bool else None
 
 
-def _map(schema: Schema, kind: MapType, node: Any) -> Found | None:
-    if type(node) is not dict:
-        return None
-    entries: dict[str, Found] = {}
-    for key, item in node.items():
-        found = _inner(schema, kind.value, item)
-        if found is None:
-            return None
-        entries[key] = found
-    return Found(None, kind, parts=entries)
+def _int(_: Cast, kind: Any, node: Any) -> Found | None:
+    return Found(node, kind) if type(node) is int and _LOW <= node <= _HIGH else None
 
 
-def _union(schema: Schema, kind: UnionType, node: Any) -> Found | None:
-    if node is None and kind.is_nullable:
-        return Found(None, NullType())
-    found = [result for member in kind.non_null if (result := _inner(schema, member, node)) is not None]
-    if not found:
-        return None
-    best = pick_best(found, "union", in_union=True)
-    return best if isinstance(best, Found) else None
+def _float(_: Cast, kind: Any, node: Any) -> Found | None:
+    if type(node) is int and _LOW <= node <= _HIGH:
+        return Found(float(node), kind)
+    return Found(node, kind) if type(node) is float else None
 
 
-def _class(schema: Schema, kind: ClassType, node: Any) -> Found | None:
-    if type(node) is not dict:
-        return None
-    wires = {field.wire: field for field in kind.fields}
-    if any(key not in wires for key in node):
-        return None
-    parts: dict[str, Found] = {}
-    cost = 0
-    for wire, field in wires.items():
-        if wire in node:
-            found = _inner(schema, field.type, node[wire])
-            if found is None:
-                return None
-        elif not field.required:
-            found = Found(None, field.type).note("default_for_missing_optional")
-        else:
-            return None
-        parts[field.name] = found
-        cost += found.cost
-    return Found(None, kind, parts=parts, cost=cost)
+def _null(_: Cast, kind: Any, node: Any) -> Found | None:
+    return Found(None, kind) if node is None else None
 
 
+def _any(_: Cast, kind: Any, node: Any) -> Found | None:
+    return None if type(node) in WRAPPERS else Found(plain(node), kind)
+
+
+def _never(_: Cast, kind: Any, node: Any) -> Found | None:
+    del kind, node  # a tuple's items have a type each: `coerce` reads them
+    return None
+
+
+_CASTS: Final[Mapping[type, Callable[[Cast, Any, Any], Found | None]]] = {
+    AnyType: _any,
+    BoolType: _bool,
+    ClassType: Cast._class,
+    EnumType: _enum,
+    FloatType: _float,
+    IntType: _int,
+    ListType: Cast._list,
+    LiteralType: _literal,
+    MapType: Cast._map,
+    NullType: _null,
+    StringType: _string,
+    TupleType: _never,
+    UnionType: Cast._union,
+}

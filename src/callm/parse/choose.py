@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from callm.parse.found import Found, Miss, Result, is_composite
+from callm.parse.found import Found, Kind, Miss, Result, is_composite
 from callm.schema.model import ClassType
+
+FIRST: Final[tuple[Kind, ...]] = ("first_item", "only_item", "several_readings")
+"""One of several values was taken."""
 
 
 def pick_best(results: Sequence[Result], what: str, *, in_union: bool = False) -> Result:
@@ -20,13 +24,21 @@ def pick_best(results: Sequence[Result], what: str, *, in_union: bool = False) -
     for number, candidate in good[1:]:
         if _better(candidate, number, best, best_number, in_union=in_union):
             best_number, best = number, candidate
+    if not in_union and not best.has(*FIRST):
+        best.note("several_readings")
     return best
 
 
+def pick_item(results: Sequence[Result], what: str, detail: str, *, in_union: bool = False) -> Result:
+    """Return the best of the items of a list, one of which is meant."""
+    best = pick_best(results, what, in_union=in_union)
+    if isinstance(best, Miss):
+        return best
+    return best.note("only_item" if len(results) == 1 else "first_item", detail=detail)
+
+
 def _better(one: Found, number: int, other: Found, other_number: int, *, in_union: bool) -> bool:
-    for rule in (_lists, _classes if in_union else None, _primitive, _empty):
-        if rule is None:
-            continue
+    for rule in _RULES if in_union else _RULES[1:]:
         order = rule(one, other)
         if order:
             return order < 0
@@ -57,10 +69,18 @@ def _empty_by_errors(found: Found) -> bool:
     return not found.parts and found.has("dropped_item")
 
 
-def _classes(one: Found, other: Found) -> int:
-    if not (isinstance(one.type, ClassType) and isinstance(other.type, ClassType)):
-        return 0
-    return _rank(_implied_text(one), _implied_text(other)) or _rank(_all_default(one), _all_default(other))
+def _texts(one: Found, other: Found) -> int:
+    """Of two classes in a union, one that has taken any text as its only field loses."""
+    return _rank(_implied_text(one), _implied_text(other)) if _are_classes(one, other) else 0
+
+
+def _defaults(one: Found, other: Found) -> int:
+    """Of two classes, one in which nothing was found loses."""
+    return _rank(_all_default(one), _all_default(other)) if _are_classes(one, other) else 0
+
+
+def _are_classes(one: Found, other: Found) -> bool:
+    return isinstance(one.type, ClassType) and isinstance(other.type, ClassType)
 
 
 def _implied_text(found: Found) -> bool:
@@ -83,7 +103,7 @@ def _all_default(found: Found) -> bool:
 
 def _primitive(one: Found, other: Found) -> int:
     def loses(found: Found, to: Found) -> bool:
-        return not is_composite(found) and found.has("value_to_text", "first_item", "several_readings") and is_composite(to)
+        return not is_composite(found) and found.has("value_to_text", *FIRST) and is_composite(to)
 
     return _rank(loses(one, other), loses(other, one))
 
@@ -93,3 +113,7 @@ def _empty(one: Found, other: Found) -> int:
         return isinstance(found.parts, list) and not found.parts and found.has("single_to_list")
 
     return _rank(empty(one), empty(other))
+
+
+_RULES: Final[tuple[Callable[[Found, Found], int], ...]] = (_texts, _lists, _defaults, _primitive, _empty)
+"""What is asked before the costs are, each only if those before it can't tell; the first one only in a union."""

@@ -29,7 +29,7 @@ def holds(found: Found, constraints: Iterable[Constraint]) -> Result:
             found.checks = [*found.checks, (constraint, passed)]
         elif not passed:
             label = f" {constraint.label!r}" if constraint.label else ""
-            return Miss(f"the assert{label} fails: {constraint.expression}")
+            return Miss(f"the assert{label} fails: {constraint.expression}", asserted=True)
     return found
 
 
@@ -47,5 +47,3 @@ def data(found: Found) -> Any:
     if found.parts is not None:
         return [data(part) for part in found.parts]
     return found.value
-
-

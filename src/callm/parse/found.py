@@ -1,7 +1,7 @@
 """What coercing gives: a value with the story of how it was read, or the reason why there is none.
 
 The costs decide between readings: the cheapest wins, the earlier of two equals. They are those of the BAML runtime, so that
-the same text gives the same value; a list's or a class's own cost counts once, that of what is in it ten times.
+the same text gives the same value; a list, class or map costs what is in it, and what was done to itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ Kind: TypeAlias = Literal[
     "dropped_item",
     "dropped_entry",
     "rounded",
+    "clamped",
     "first_item",
+    "only_item",
     "most_frequent",
     "unfinished",
     "unclosed",
@@ -36,6 +38,7 @@ Kind: TypeAlias = Literal[
     "inferred_object",
     "extra_key",
     "key_match",
+    "unknown_key",
     "loose_match",
     "substring",
     "several_readings",
@@ -50,7 +53,9 @@ COSTS: Final[Mapping[Kind, int]] = {
     "dropped_item": 1,
     "dropped_entry": 1,
     "rounded": 1,
+    "clamped": 0,
     "first_item": 1,
+    "only_item": 1,
     "most_frequent": 0,
     "unfinished": 0,
     "unclosed": 0,
@@ -67,14 +72,17 @@ COSTS: Final[Mapping[Kind, int]] = {
     "inferred_object": 0,
     "extra_key": 1,
     "key_match": 0,
-    "loose_match": 3,
+    "unknown_key": 0,
+    "loose_match": 0,
     "substring": 2,
     "several_readings": 1,
     "fenced": 0,
 }
-"""What each kind costs. An item dropped from place n costs n more, a most frequent name how often any name came."""
+"""What each kind costs. An item dropped from place n costs n more."""
 
-SILENT: Final[frozenset[Kind]] = frozenset({"default_for_missing_optional", "object_to_map", "several_readings", "fenced"})
+SILENT: Final[frozenset[Kind]] = frozenset(
+    {"default_for_missing_optional", "object_to_map", "several_readings", "fenced"}
+)
 """What only helps to compare readings: nothing was changed."""
 
 
@@ -95,9 +103,10 @@ class Found(msgspec.Struct):
         type: the schema node, or class or enum, that it was read as.
         repairs: what was done to it itself.
         parts: the values inside: the items of a list, the fields of a class by name, the entries of a map.
-        cost: its own repairs and ten times those of its parts.
+        cost: of its own repairs and those of its parts.
         checks: the checks that it was put to, and whether it passed.
         state: how much of it has come, for a type that asks for it.
+        keys: for a map whose keys are more than text: what each key stands for.
     """
 
     value: Any
@@ -107,6 +116,7 @@ class Found(msgspec.Struct):
     cost: int = 0
     checks: list[tuple[Any, bool]] = []
     state: Literal["pending", "incomplete", "complete"] | None = None
+    keys: Mapping[str, Any] | None = None
 
     def note(self, kind: Kind, extra: int = 0, detail: str = "") -> Found:
         """Add a repair; return the same value."""
@@ -119,34 +129,62 @@ class Found(msgspec.Struct):
         """Whether one of the repairs of the value itself is of these kinds."""
         return any(repair.kind in kinds for repair in self.repairs)
 
-    def walk(self, path: str = "") -> Iterator[tuple[str, Found]]:
-        """Yield the value and all that is in it, with their paths."""
-        yield path, self
-        if isinstance(self.parts, dict):
-            for name, part in self.parts.items():
-                yield from part.walk(f"{path}.{name}" if path else name)
-        elif self.parts is not None:
-            for number, part in enumerate(self.parts):
-                yield from part.walk(f"{path}[{number}]")
+    @property
+    def is_null(self) -> bool:
+        """Whether the value is null."""
+        return self.parts is None and self.value is None
+
+    def copy(self) -> Found:
+        """Return a value that can be noted upon without changing this one."""
+        return msgspec.structs.replace(self, repairs=self.repairs.copy())
+
+    def walk(self) -> Iterator[tuple[str, Found]]:
+        """Yield the value and all that is in it, in order, with their paths."""
+        stack = [("", self)]
+        while stack:
+            path, found = stack.pop()
+            yield path, found
+            if isinstance(found.parts, dict):
+                stack += [(joined(path, name), part) for name, part in reversed(found.parts.items())]
+            elif found.parts is not None:
+                stack += [(f"{path}[{number}]", part) for number, part in _backwards(found.parts)]
 
 
 class Miss(msgspec.Struct, frozen=True):
-    """Why there is no value: what was expected and what came; `causes` say it of what is in it."""
+    """Why there is no value: what was expected and what came; `causes` say it of what is in it.
+
+    Attributes:
+        asserted: whether an assert refused a value that was read.
+    """
 
     message: str
     causes: tuple[Miss, ...] = ()
     path: str = ""
+    asserted: bool = False
 
-    def lines(self, path: str = "") -> Iterator[str]:
-        """Yield the deepest reasons with their paths."""
-        here = f"{path}{'.' if path and self.path and not self.path.startswith('[') else ''}{self.path}"
-        if not self.causes:
-            yield f"{here}: {self.message}" if here else self.message
-        for cause in self.causes:
-            yield from cause.lines(here)
+    def lines(self, limit: int = 20) -> Iterator[str]:
+        """Yield the deepest reasons with their paths, at most `limit`."""
+        stack = [("", self)]
+        while stack and limit:
+            path, miss = stack.pop()
+            here = joined(path, miss.path)
+            if miss.causes:
+                stack += [(here, cause) for cause in reversed(miss.causes)]
+            else:
+                limit -= 1
+                yield f"{here}: {miss.message}" if here else miss.message
 
 
 Result: TypeAlias = Found | Miss
+
+
+def joined(path: str, step: str) -> str:
+    """Return the path to `step`, a name or an index, under `path`."""
+    return f"{path}.{step}" if path and step and not step.startswith("[") else f"{path}{step}"
+
+
+def _backwards(items: list[Found]) -> Iterator[tuple[int, Found]]:
+    return zip(range(len(items) - 1, -1, -1), reversed(items), strict=True)
 
 
 def is_composite(found: Found) -> bool:

@@ -1,308 +1,368 @@
-"""The open objects and arrays of a text, each with the type that is expected there.
+"""The open objects and arrays of a text, each with what is expected in it.
 
-A finished value is coerced once, when its frame takes it. `so_far` makes one shallow copy of its own level and nothing else.
+1. A finished value is coerced once, before its frame takes it.
+2. `so_far` makes one shallow copy of its own level and nothing else. Where nothing has changed it returns the very value it
+   returned before, so that whoever asks knows it by identity.
+3. Where the type can't be told yet stands a `RawFrame`: the engine coerces all of it, until a tag tells the class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol, cast
-
-import msgspec
+from collections.abc import Mapping
+from copy import copy
+from typing import Any, Final
 
 from callm.parse.coerce import Coercion
-from callm.parse.fuzzy import same_key
-from callm.parse.partial_value import NOTHING, coerced, is_object, partial_type
-from callm.schema.model import (
-    BoolType,
-    ClassType,
-    Field,
-    FloatType,
-    IntType,
-    ListType,
-    MapType,
-    Schema,
-    SchemaType,
-    StringType,
-    UnionType,
-)
+from callm.parse.partial_value import NOTHING, StreamState, coerced, equal
+from callm.parse.places import Place, Shape
+from callm.schema.model import SchemaType
 
 ALWAYS: Final = 1024
 """Up to how many characters a value of unknown type is coerced at every delta; beyond, when it has grown by a tenth."""
 
+_SCALARS: Final = frozenset({str, int, float})
+_STALE: Final = object()
+"""A child that no frame has: what was shown last holds no more."""
 
-class Frame(Protocol):
-    """An open object or array, with what is expected in it."""
+
+class Frame:
+    """An open object or array; this one is for what is left out.
+
+    Attributes:
+        expected: the place of the next value; None to leave it out.
+    """
+
+    __slots__ = ("expected",)
+
+    def __init__(self) -> None:
+        """Expect nothing."""
+        self.expected: Place | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether what has come may be all of the value."""
+        return True
+
+    @property
+    def width(self) -> int:
+        """How many values a snapshot of this level copies, if that has no limit."""
+        return 0
 
     def key(self, name: str) -> None:
         """Take the key of the next value."""
 
-    def wanted(self) -> SchemaType | None:
-        """Return the type of the next value; None to leave it out."""
+    def begin(self) -> None:
+        """Note that the next value has begun."""
 
-    def accept(self, value: Any) -> None:
-        """Take a finished value."""
+    def accept(self, value: Any) -> int:
+        """Take a finished value; return by how much the width has grown."""
+        del value
+        return 0
 
     def so_far(self, child: Any) -> Any:
         """Return the value with `child`, the unfinished one, in its place; NOTHING while it must not be shown."""
+        del child
+        return NOTHING
+
+    def close(self) -> Any:
+        """Return the finished value."""
+        return self.so_far(NOTHING)
 
 
-class ClassFrame:
+class ClassFrame(Frame):
     """An object that is a class."""
 
-    __slots__ = ("_base", "_field", "_fields", "_needed", "_schema", "_seen")
+    __slots__ = ("_begun", "_child", "_last", "_name", "_needed", "_seen", "_shape", "_value")
 
-    def __init__(self, kind: ClassType, schema: Schema) -> None:
-        self._fields = _fields(kind)
-        self._base = _empty(kind, schema)
-        self._needed = _needed(kind)
-        self._field: Field | None = None
+    def __init__(self, shape: Shape) -> None:
+        """Begin a value of `shape`."""
+        self.expected = None
+        self._shape = shape
+        self._value = shape.begin()
+        self._needed = shape.needed
+        self._name = ""
+        self._begun = False
         self._seen: set[str] = set()
-
-    def key(self, name: str) -> None:
-        """See `Frame.key`."""
-        field = self._fields.get(name) or next((f for w, f in self._fields.items() if same_key(name, w)), None)
-        self._field = None if field is None or field.name in self._seen else field
-
-    def wanted(self) -> SchemaType | None:
-        """See `Frame.wanted`."""
-        return None if self._field is None else self._field.type
-
-    def begin(self, schema: Schema) -> None:
-        """Note that a list or map has begun that is shown only when it is complete: until then it is empty."""
-        of = None if self._field is None else schema.resolve(self._field.type)
-        if self._field is not None and isinstance(of, ListType | MapType):
-            self._base = _with(self._base, self._field.name, [] if isinstance(of, ListType) else {})
+        self._child: Any = NOTHING
+        self._last = NOTHING if self._needed else self._value
 
     @property
-    def is_null(self) -> bool:
-        """Whether the field whose value comes next has none yet."""
-        if self._field is None:
-            return False
-        name = self._field.name
-        return _get(self._base, name) is None
-
-    def accept(self, value: Any) -> None:
-        """See `Frame.accept`."""
-        field = self._field
-        if field is None:
-            return
-        self._seen.add(field.name)
-        if value is not NOTHING:
-            self._base = _with(self._base, field.name, value)
-            if value is not None:
-                self._needed = self._needed - {field.name}
-
-    def so_far(self, child: Any) -> Any:
-        """See `Frame.so_far`."""
-        if child is NOTHING or self._field is None:
-            return NOTHING if self._needed else self._base
-        name = self._field.name
-        if self._needed and (self._needed - {name} or child is None):
-            return NOTHING
-        return _with(self._base, name, child)
-
-
-class ListFrame:
-    """An array of one type of item."""
-
-    __slots__ = ("_item", "_items")
-
-    def __init__(self, item: SchemaType) -> None:
-        self._item = item
-        self._items: list[Any] = []
+    def fits(self) -> bool:
+        """See `Frame.fits`."""
+        return bool(self._seen) and self._shape.required <= self._seen | {self._name}
 
     def key(self, name: str) -> None:
-        """See `Frame.key`."""
+        """See `Frame.key`. Of two equal keys the first counts."""
+        found = self._shape.find(name)
+        if found is None or found[0] in self._seen:
+            self.expected = None
+        else:
+            self._name, self.expected = found
+            self._begun = False
 
-    def wanted(self) -> SchemaType | None:
-        """See `Frame.wanted`."""
-        return self._item
+    def begin(self) -> None:
+        """See `Frame.begin`. A list or map that is shown only when it is complete is empty until then."""
+        place = self.expected
+        if place is None or self._begun:
+            return
+        self._begun = True
+        if place.stateful:
+            self._put(StreamState(None if place.waits else place.empty(), "incomplete"))
+        elif place.waits:
+            self._put(place.empty())
 
-    def accept(self, value: Any) -> None:
+    def accept(self, value: Any) -> int:
         """See `Frame.accept`."""
+        place, self.expected = self.expected, None
+        if place is None:
+            return 0
+        self._seen.add(self._name)
+        child, self._child = self._child, NOTHING
         if value is not NOTHING:
-            self._items.append(value)
+            if self._needed and value is not None:
+                self._needed -= {self._name}
+            if place.stateful:
+                self._put(StreamState(value, "complete"))
+            elif _same(value, child) and self._last is not NOTHING:
+                self._value = self._last
+            else:
+                self._put(value)
+        self._last = NOTHING if self._needed else self._value
+        return 0
+
+    def _put(self, part: Any) -> None:
+        old = self._shape.get(self._value, self._name)
+        if not part and equal(part, old):
+            return  # still None, or still empty
+        self._value = self._shape.put(self._value, self._name, part)
+        self._last = NOTHING if self._needed else self._value
 
     def so_far(self, child: Any) -> Any:
         """See `Frame.so_far`."""
-        return self._items[:] if child is NOTHING else [*self._items, child]
+        if _same(child, self._child):
+            return self._last
+        self._child = child
+        if child is NOTHING:
+            self._last = NOTHING if self._needed else self._value
+        elif self._needed and (child is None or self._needed != {self._name}):
+            self._last = NOTHING
+        elif child or not self._is_blank(child):
+            place = self.expected
+            part = StreamState(child, "incomplete") if place is not None and place.stateful else child
+            self._last = self._shape.put(self._value, self._name, part)
+        return self._last
+
+    def _is_blank(self, child: Any) -> bool:
+        """Whether `child` is the empty list or map that stands there anyway."""
+        old = self._shape.get(self._value, self._name)
+        return not self._needed and equal(old, child)
+
+    def close(self) -> Any:
+        """Return the finished value: what did not come has its default."""
+        self._child = NOTHING
+        for name, default in self._shape.defaults:
+            if name not in self._seen:
+                self._value = self._shape.put(self._value, name, copy(default))
+        self._last = NOTHING if self._needed else self._value
+        return self._last
+
+    def show_as(self, last: Any) -> None:
+        """Take `last`, which was shown instead of this frame's value, for it if it is equal."""
+        if self._value == last:
+            self._value = self._last = last
 
 
-class MapFrame:
+class ListFrame(Frame):
+    """An array of one type of item."""
+
+    __slots__ = ("_child", "_dropped", "_items", "_last")
+
+    def __init__(self, item: Place) -> None:
+        """Begin a list."""
+        self.expected = item
+        self._items: list[Any] = []
+        self._dropped = False
+        self._child: Any = _STALE
+        self._last: list[Any] = []
+
+    @property
+    def fits(self) -> bool:
+        """See `Frame.fits`."""
+        return bool(self._items) or not self._dropped
+
+    @property
+    def width(self) -> int:
+        """See `Frame.width`."""
+        return len(self._items)
+
+    def accept(self, value: Any) -> int:
+        """See `Frame.accept`."""
+        if value is NOTHING:
+            self._dropped = True
+            if self._child is not NOTHING:
+                self._child = _STALE
+            return 0
+        self._items.append(value)
+        self._child = NOTHING if _same(value, self._child) else _STALE
+        return 1
+
+    def so_far(self, child: Any) -> Any:
+        """See `Frame.so_far`."""
+        if not _same(child, self._child):
+            self._child = child
+            self._last = self._items[:] if child is NOTHING else [*self._items, child]
+        return self._last
+
+
+class MapFrame(Frame):
     """An object with any keys."""
 
-    __slots__ = ("_entries", "_key", "_value")
+    __slots__ = ("_child", "_dropped", "_entries", "_key", "_last", "_place")
 
-    def __init__(self, value: SchemaType) -> None:
-        self._value = value
+    def __init__(self, value: Place) -> None:
+        """Begin a map."""
+        self.expected = None
+        self._place = value
         self._key = ""
         self._entries: dict[str, Any] = {}
+        self._dropped = False
+        self._child: Any = _STALE
+        self._last: dict[str, Any] = {}
+
+    @property
+    def fits(self) -> bool:
+        """See `Frame.fits`."""
+        return bool(self._entries) or not self._dropped
+
+    @property
+    def width(self) -> int:
+        """See `Frame.width`."""
+        return len(self._entries)
 
     def key(self, name: str) -> None:
         """See `Frame.key`."""
         self._key = name
+        self.expected = self._place
 
-    def wanted(self) -> SchemaType | None:
-        """See `Frame.wanted`."""
-        return self._value
-
-    def accept(self, value: Any) -> None:
-        """See `Frame.accept`."""
-        if value is not NOTHING:
-            self._entries[self._key] = value
-
-    def so_far(self, child: Any) -> Any:
-        """See `Frame.so_far`."""
-        return dict(self._entries) if child is NOTHING else {**self._entries, self._key: child}
-
-
-class WrapperFrame:
-    """The object `{"value": ...}` that providers are asked for where the value itself is no object."""
-
-    __slots__ = ("_is_value", "_key", "_of", "_value")
-
-    def __init__(self, of: SchemaType, key: str) -> None:
-        self._of = of
-        self._key = key
-        self._is_value = False
-        self._value: Any = NOTHING
-
-    def key(self, name: str) -> None:
-        """See `Frame.key`."""
-        self._is_value = name == self._key
-
-    def wanted(self) -> SchemaType | None:
-        """See `Frame.wanted`."""
-        return self._of if self._is_value else None
-
-    def accept(self, value: Any) -> None:
-        """See `Frame.accept`."""
-        if self._is_value:
-            self._value = value
+    def accept(self, value: Any) -> int:
+        """See `Frame.accept`. Of two equal keys the last counts."""
+        self.expected = None
+        if value is NOTHING:
+            self._dropped = True
+            if self._child is not NOTHING:
+                self._child = _STALE
+            return 0
+        before = len(self._entries)
+        if before and self._entries.get(self._key, NOTHING) == value:
+            self._child = NOTHING if self._child is NOTHING else _STALE
+            return 0
+        self._entries[self._key] = value
+        self._child = NOTHING if _same(value, self._child) else _STALE
+        return len(self._entries) - before
 
     def so_far(self, child: Any) -> Any:
-        """See `Frame.so_far`."""
-        return self._value if child is NOTHING else child
-
-
-class SkipFrame:
-    """Something whose type is not known yet, or that is left out."""
-
-    __slots__ = ()
-
-    def key(self, name: str) -> None:
-        """See `Frame.key`."""
-
-    def wanted(self) -> SchemaType | None:
-        """See `Frame.wanted`."""
-        return None
-
-    def accept(self, value: Any) -> None:
-        """See `Frame.accept`."""
-
-    def so_far(self, child: Any) -> Any:
-        """See `Frame.so_far`."""
-        del child
-        return NOTHING
-
-
-class RawFrame(SkipFrame):
-    """Something of which several types are possible: the engine coerces all of it."""
-
-    __slots__ = ("_kind", "_last", "_size")
-
-    def __init__(self, kind: SchemaType) -> None:
-        self._kind = kind
-        self._last: Any = NOTHING
-        self._size = 0
-
-    @property
-    def kind(self) -> SchemaType:
-        """The type that is expected."""
-        return self._kind
-
-    def renew(self, value: Any, size: int, coercion: Coercion) -> Any:
-        """Return the value so far of the untyped `value`, read from `size` characters."""
-        if size <= ALWAYS or size >= self._size * 1.1:
-            self._size = size
-            self._last = coerced(coercion, self._kind, value)
+        """See `Frame.so_far`. The value of a key that has come before waits until it is whole."""
+        if self._key in self._entries:
+            child = NOTHING
+        if not _same(child, self._child):
+            self._child = child
+            self._last = dict(self._entries) if child is NOTHING else {**self._entries, self._key: child}
         return self._last
 
 
-_NO_TEXT: Final = (BoolType, FloatType, IntType)
+class WrapperFrame(Frame):
+    """The object `{"value": ...}` that providers are asked for where the value itself is no object."""
+
+    __slots__ = ("_child", "_is_new", "_key", "_place", "_value")
+
+    def __init__(self, place: Place, key: str) -> None:
+        """Expect a value of `place` under `key`."""
+        self.expected = None
+        self._is_new = True
+        self._place = place
+        self._key = key
+        self._child: Any = NOTHING
+        self._value: Any = NOTHING
+
+    @property
+    def fits(self) -> bool:
+        """See `Frame.fits`."""
+        return self._value is not NOTHING
+
+    def key(self, name: str) -> None:
+        """See `Frame.key`."""
+        self._is_new = False
+        self.expected = self._place if name == self._key and self._value is NOTHING else None
+
+    def is_unlike(self, name: str) -> bool:
+        """Whether the first key, `name`, says that this is the value itself."""
+        return self._is_new and name != self._key
+
+    def accept(self, value: Any) -> int:
+        """See `Frame.accept`."""
+        if self.expected is not None:
+            self._value = self._child if _same(value, self._child) else value
+            self.expected = None
+        return 0
+
+    def so_far(self, child: Any) -> Any:
+        """See `Frame.so_far`."""
+        if self._value is not NOTHING or child is NOTHING:
+            return self._value
+        if not _same(child, self._child):
+            self._child = child
+        return self._child
 
 
-def _get(base: Any, name: str) -> Any:
-    return cast("dict[str, Any]", base)[name] if type(base) is dict else getattr(base, name)
+class RawFrame(Frame):
+    """Something of which several types are possible: the engine coerces all of it.
+
+    Attributes:
+        start: where in the text it begins.
+        last: what was shown last.
+        tags: the classes that it can be, by the text of a field that tells them: key to text to class.
+    """
+
+    __slots__ = ("_kind", "_size", "last", "start", "tags")
+
+    def __init__(self, kind: SchemaType, tags: Mapping[str, Mapping[str, Shape]], start: int) -> None:
+        """Begin a value of `kind` at `start`."""
+        self.expected = None
+        self._kind = kind
+        self._size = 0
+        self.start = start
+        self.tags = tags
+        self.last: Any = NOTHING
+
+    @property
+    def fits(self) -> bool:
+        """See `Frame.fits`."""
+        return self.last is not NOTHING
+
+    def is_due(self, size: int) -> bool:
+        """Whether it is worth the cost to coerce it again, now that it has `size` characters."""
+        return size <= ALWAYS or size >= self._size * 1.1
+
+    def show(self, value: Any, size: int, coercion: Coercion) -> Any:
+        """Return the value so far of the untyped `value`, read from `size` characters."""
+        self._size = size
+        shown = coerced(coercion, self._kind, value)
+        if shown is not NOTHING and not equal(shown, self.last):
+            self.last = shown
+        return self.last
+
+    def finish(self, value: Any, coercion: Coercion) -> Any:
+        """Return the finished value."""
+        shown = coerced(coercion, self._kind, value)
+        if not equal(shown, self.last):
+            self.last = shown
+        return self.last
 
 
-def _with(base: Any, name: str, value: Any) -> Any:
-    if type(base) is dict:
-        return {**cast("dict[str, Any]", base), name: value}
-    changed = base.__copy__()
-    setattr(changed, name, value)
-    return changed
+SKIP: Final = Frame()
+"""The frame of whatever is left out, or shown only when it is complete."""
 
 
-def _fields(kind: ClassType) -> Mapping[str, Field]:
-    return {field.wire: _without_asserts(field) if field.type.constraints else field for field in kind.fields}
-
-
-def _without_asserts(field: Field) -> Field:
-    """Return the field as it is in a stream: its asserts are put to the whole value only."""
-    checks = tuple(constraint for constraint in field.type.constraints if constraint.kind == "check")
-    return msgspec.structs.replace(field, type=msgspec.structs.replace(field.type, constraints=checks))
-
-
-def _needed(kind: ClassType) -> frozenset[str]:
-    return frozenset(field.name for field in kind.fields if field.type.stream.not_null and field.required)
-
-
-def _empty(kind: ClassType, schema: Schema) -> Any:
-    """Return a class of which nothing has come: lists and maps are empty, all else is None."""
-    start: dict[str, Any] = {}
-    for field in kind.fields:
-        of = schema.resolve(field.type)
-        makes: Callable[[], Any] | None = (
-            list if isinstance(of, ListType) else dict if isinstance(of, MapType) else None
-        )
-        start[field.name] = None if makes is None or field.type.stream.done else makes()
-    return partial_type(kind)(**start) if is_object(kind) else start
-
-
-def fit(schema: Schema, kind: SchemaType, *, is_object: bool) -> Frame | None:
-    """Return the frame for the one type among those of `kind` that an object, or an array, can be; else None."""
-    if kind.constraints or kind.stream.with_state:
-        return None
-    resolved = schema.resolve(kind)
-    if isinstance(resolved, UnionType):
-        options = [frame for member in resolved.non_null if (frame := fit(schema, member, is_object=is_object))]
-        composite = [
-            member for member in resolved.non_null if isinstance(schema.resolve(member), ClassType | ListType | MapType)
-        ]
-        fitting = [member for member in composite if isinstance(schema.resolve(member), ListType) != is_object]
-        return options[0] if len(options) == 1 == len(fitting) else None
-    if resolved.constraints or resolved.stream.done:
-        return None
-    match resolved:
-        case ClassType() if is_object and not any(field.type.stream.with_state for field in resolved.fields):
-            return ClassFrame(resolved, schema)
-        case MapType() if is_object:
-            return MapFrame(resolved.value)
-        case ListType() if not is_object and resolved.collection == "list":
-            return ListFrame(resolved.item)
-        case _:
-            return None
-
-
-def grows(schema: Schema, kind: SchemaType) -> bool:
-    """Whether an unfinished text may be shown as a value of `kind`."""
-    if kind.stream.done or kind.stream.with_state:
-        return False
-    resolved = schema.resolve(kind)
-    if isinstance(resolved, UnionType):
-        members = [schema.resolve(member) for member in resolved.non_null]
-        texts = [member for member in resolved.non_null if grows(schema, member)]
-        return bool(texts) and len(texts) + sum(isinstance(member, _NO_TEXT) for member in members) == len(members)
-    return isinstance(resolved, StringType) and resolved.format is None and resolved.python is None
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are the same one, or equal scalars. What holds others is not looked into."""
+    return one is other or (type(one) is type(other) and type(one) in _SCALARS and one == other)

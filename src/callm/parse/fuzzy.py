@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -54,29 +53,34 @@ class Tie(msgspec.Struct, frozen=True):
 def find(text: str, names: Sequence[Name], *, substrings: bool = True) -> Match | Tie | None:
     """Return the name that `text` means, a tie, or None."""
     text = text.strip()
-    for strip, stripped in ((_same, False), (_bare, True), (_lower, True)):
+    for number, strip in enumerate((_same, _bare, _lower)):
         wanted = strip(text)
         options = [(name.name, strip(option)) for name in names for option in name.texts]
         found = _equal(wanted, options)
         if found is not None:
-            return Match(found, stripped)
+            return Match(found, stripped=number > 0)
         if substrings:
-            result = _inside(wanted, options, stripped=stripped)
+            result = _inside(wanted, options, stripped=number > 0)
             if result is not None:
                 return result
     return None
 
 
+def key_forms(key: str) -> tuple[str, str]:
+    """Return what two keys that mean the same have in common, one or the other: case, spaces, accents do not matter."""
+    key = key.strip()
+    return _plain(key), _plain(_lower(key))
+
+
 def same_key(key: str, name: str) -> bool:
     """Whether a key of an object means a field: case, spaces, punctuation and accents aside."""
-    return key == name or find(key, (Name(name, (name,)),), substrings=False) is not None
+    return key == name or not set(key_forms(key)).isdisjoint(key_forms(name))
 
 
 def _same(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=4096)
 def _bare(text: str) -> str:
     return _NO_WORD.sub("", text)
 
@@ -85,7 +89,6 @@ def _lower(text: str) -> str:
     return _bare(text).lower()
 
 
-@lru_cache(maxsize=4096)
 def _plain(text: str) -> str:
     if text.isascii():
         return text
@@ -96,9 +99,9 @@ def _plain(text: str) -> str:
 def _equal(text: str, options: Sequence[tuple[str, str]]) -> str | None:
     for change in (_same, _plain):
         wanted = change(text)
-        for name, option in options:
-            if change(option) == wanted:
-                return name
+        found = next((name for name, option in options if change(option) == wanted), None)
+        if found is not None:
+            return found
     return None
 
 
@@ -121,9 +124,7 @@ def _inside(text: str, options: Sequence[tuple[str, str]], *, stripped: bool) ->
     return Match(leaders[0][0], stripped, substring=True, others=others)
 
 
-def _spots(
-    text: str, options: Sequence[tuple[str, str]], change: Callable[[str], str]
-) -> list[tuple[int, int, str]]:
+def _spots(text: str, options: Sequence[tuple[str, str]], change: Callable[[str], str]) -> list[tuple[int, int, str]]:
     """Return where the options stand in the text: the first first, and of those that begin together the longest."""
     text = change(text)
     spots: list[tuple[int, int, str]] = []

@@ -1,9 +1,11 @@
 """A reader that knows the type of what it reads, so that the typed value is there at any time.
 
-1. A finished value is coerced once, and never looked at again (`frames`).
-2. Only what is open is rebuilt: one shallow copy for each level, so a delta costs the depth, not the size.
+1. A finished value is coerced once, and never looked at again.
+2. Only what is open is rebuilt: one shallow copy for each level (`frames`), so a delta costs the depth, not the size.
 3. Where the type can't be told yet (a union of several classes, say) the engine coerces all of the open value, and ever
    more seldom the larger it is.
+4. A list of thousands of items and a text of tens of thousands of characters are copied ever more seldom too: a snapshot
+   has to be paid for by the text that came since the last one, so the whole cost follows the text.
 """
 
 from __future__ import annotations
@@ -11,184 +13,256 @@ from __future__ import annotations
 from typing import Any, Final
 
 from callm.parse.coerce import Coercion
-from callm.parse.frames import ClassFrame, Frame, ListFrame, MapFrame, RawFrame, SkipFrame, WrapperFrame, fit, grows
-from callm.parse.partial_value import NOTHING, coerced
+from callm.parse.frames import SKIP, ClassFrame, Frame, RawFrame, WrapperFrame
+from callm.parse.openings import open_frame
+from callm.parse.partial_value import NOTHING
+from callm.parse.places import Place, Places
 from callm.parse.reader import Reader, bare
 from callm.parse.tree import Open, show
-from callm.schema.model import Schema, SchemaType
 
-_UNTYPED: Final = (RawFrame, SkipFrame)
+FREE: Final = 2048
+"""Up to which weight a snapshot is made at every delta: so many items, or sixteen times as many characters of one text."""
+
+PACE: Final = 256
+"""Above, how much weight each new character pays for."""
+
+_QUOTES: Final = ('"', "'", "`")
+_CONSTANTS: Final = ("true", "false", "null", "none", "nan", "undefined", "infinity")
+_LONGEST: Final = max(map(len, _CONSTANTS))
 
 
 class GrowingReader(Reader):
-    """A reader that knows the type of what it reads. `so_far()` is the typed value at any time."""
+    """A reader that knows the type of what it reads. `so_far()` is the typed value at any time.
 
-    def __init__(self, schema: Schema, wrapper: str | None) -> None:
+    Attributes:
+        is_whole: whether the value has ended.
+        shown: what `so_far` has returned last, or NOTHING.
+    """
+
+    def __init__(self, places: Places, wrapper: str | None) -> None:
         """Expect the schema's root, or an object that wraps it under the key `wrapper`."""
         super().__init__()
-        self._schema = schema
+        self.is_whole = False
+        self._schema = places.schema
+        self._root = places.of(places.schema.root)
         self._wrapper = wrapper
-        self._coercion = Coercion(schema, streaming=True)
+        self._coercion = Coercion(places.schema, streaming=True)
         self._frames: list[Frame] = []
         self._value: Any = NOTHING
+        self.shown: Any = NOTHING
         self._read = 0
-        self._begun = 0
-        self._shown = ""  # the unfinished string that was shown last
-        self._growing: dict[int, bool] = {}
+        self._paid = 0  # how far must be read before the next snapshot of something heavy
+        self._width = 0  # how many items and entries the open lists and maps have
         self._raws = 0  # how many open frames are `RawFrame`s
-        self.changed = False
+        self._fits = False
 
     def feed(self, text: str) -> None:
         """See `Reader.feed`."""
         self._read += len(text)
-        super().feed(text)
+        if self._scalar == '"' and self._at == len(self._buffer) and '"' not in text and "\\" not in text:
+            self._pieces.append(text)  # inside a string there is nothing to decide
+        else:
+            super().feed(text)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the value has ended."""
-        return bool(self._done)
+    def rest(self) -> str:
+        """What was fed beyond the end of the value."""
+        return self._buffer[self._at :] if self.is_whole else ""
+
+    @property
+    def fits(self) -> bool:
+        """Whether what has come may be the value that is meant."""
+        return self._frames[0].fits if self._frames else self._fits
 
     def so_far(self) -> Any:
-        """Return the value so far, or NOTHING."""
-        self.changed = False
-        if not self._frames:
-            return self._value
-        child, top = self._scalar_so_far(), len(self._frames) - 1
-        for depth in range(top, -1, -1):
+        """Return the value so far; NOTHING if it is the one that was returned before."""
+        frames = self._frames
+        if not frames:
+            value = self._value
+        elif self._is_too_soon():
+            return NOTHING
+        elif self._raws:
+            value = self._raw_so_far()
+        else:
+            value = self._scalar_so_far()
+            for frame in reversed(frames):
+                value = frame.so_far(value)
+        if value is self.shown:
+            return NOTHING
+        self.shown = value
+        return value
+
+    def end(self) -> Any:
+        """Take the end of the text and return what `so_far` does."""
+        self._final = True
+        self._paid = 0
+        self._run()
+        return self.so_far()
+
+    def _is_too_soon(self) -> bool:
+        weight = self._width
+        if self._pieces:
+            weight += len(self._pieces[0]) >> 4
+        if weight > FREE:
+            if self._read < self._paid:
+                return True
+            self._paid = self._read + weight // PACE
+        return False
+
+    def _raw_so_far(self) -> Any:
+        child = self._scalar_so_far()
+        for depth in range(len(self._frames) - 1, -1, -1):
             frame = self._frames[depth]
             if type(frame) is RawFrame:
-                child = frame.renew(self._open_value(depth), self._read - self._begun, self._coercion)
+                size = self._read - frame.start
+                child = frame.show(self._open_value(depth), size, self._coercion) if frame.is_due(size) else frame.last
             else:
                 child = frame.so_far(child)
         return child
 
     def _scalar_so_far(self) -> Any:
         """Return the open string where one is wanted and may be shown unfinished."""
-        if self._stack[-1].place == "key":
+        frame = self._frames[-1]
+        place = frame.expected
+        if place is None:
             return NOTHING
-        kind = self._frames[-1].wanted()
-        if self._ended_if_nothing_comes():
-            return NOTHING if kind is None else coerced(self._coercion, kind, bare("".join(self._pieces).strip()))
-        if not self._grows(kind):
-            return NOTHING
-        if self._scalar == "":
-            return "" if self._begins_string() else NOTHING
-        if len(self._pieces) > 1:
-            self._pieces[:] = ["".join(self._pieces)]
-        value = self._open_scalar()
-        value = value.value if type(value) is Open else value
-        if not isinstance(value, str):
-            return NOTHING
-        self._shown = value
-        return value
+        if place.stateful and (self._scalar not in ("", "//", "/*") or self._begins_string()):
+            frame.begin()
+        if self._scalar == "bare" and self._buffer[self._at :] == ",":
+            return self._number_so_far(place)
+        return self._open_text() if place.grows else NOTHING
 
-    def _ended_if_nothing_comes(self) -> bool:
-        """Whether a comma stands behind a value without quotes: it ends it, unless a number goes on behind it."""
-        return self._scalar == "bare" and self._buffer[self._at :] == ","
+    def _number_so_far(self, place: Place) -> Any:
+        """Return the number or constant that the comma at the end of the text ends, unless it goes on behind it."""
+        value = bare("".join(self._pieces).strip())
+        return NOTHING if isinstance(value, str) else place.take(value, self._coercion)
+
+    def _open_text(self) -> Any:
+        """Return the open scalar if it is a text whatever comes, else NOTHING."""
+        scalar, pieces = self._scalar, self._pieces
+        if scalar in _QUOTES:
+            _join(pieces)
+            return pieces[0] if pieces and not _is_half(pieces[0]) else ""
+        if scalar == "":
+            return "" if self._begins_string() else NOTHING
+        if scalar == "bare":
+            _join(pieces)
+            text = pieces[0].strip() if pieces else ""
+            return text if _is_settled(text) else NOTHING
+        return NOTHING
 
     def _begins_string(self) -> bool:
-        return self._buffer[self._at :] in ('"', '""')
+        return self._scalar == "" and self._buffer[self._at :] in ('"', '""')
 
     def _open_value(self, depth: int) -> Any:
         """Return what the reader holds from `depth` on, untyped."""
-        value: Any = self.values[-1]
-        for _ in range(depth):
-            value = _last(value.value if type(value) is Open else value)
+        text = self._open_text()
+        value: Any = text if text is NOTHING else Open(text)
+        for frame in reversed(self._stack[depth:]):
+            hidden = value is NOTHING or (frame.place == "key")
+            value = Open(frame.value() if hidden else frame.value(value))
         return value
 
     # -- what the reader tells
 
-    def _run(self) -> None:
-        before = self._at
-        super()._run()
-        if self.changed or not self._frames or self._done or self._scalar in ("//", "/*"):
-            return
-        if self._scalar == "":
-            self.changed = self._begins_string() and self._shows_scalar()
-        elif self._ended_if_nothing_comes():
-            self.changed = True
-        elif self._at > before:
-            self.changed = self._shows_scalar()
-
-    def _shows_scalar(self) -> bool:
-        if self._raws:
-            return True
-        return self._stack[-1].place != "key" and self._grows(self._frames[-1].wanted())
-
-    def _grows(self, kind: SchemaType | None) -> bool:
-        if kind is None:
-            return False
-        known = self._growing.get(id(kind))
-        if known is None:
-            known = self._growing[id(kind)] = grows(self._schema, kind)
-        return known
-
     def _push(self, frame: Any) -> bool:
-        if not self._frames:
-            self._begun = self._read - len(self._buffer) + self._at
+        start = self._read - len(self._buffer) + self._at
         opened = super()._push(frame)
-        new = self._frame_for(frame)
-        parent = self._frames[-1] if self._frames else None
-        if type(new) is SkipFrame and type(parent) is ClassFrame:
-            parent.begin(self._schema)
-        if type(parent) is not ClassFrame or type(new) not in (ListFrame, MapFrame) or parent.is_null:
-            self.changed = True  # else an empty list or map takes the place of one
+        new = self._opened(start, is_object=hasattr(frame, "keys"))
         self._frames.append(new)
         self._raws += type(new) is RawFrame
         return opened
 
-    def _frame_for(self, frame: Any) -> Frame:
-        is_object = hasattr(frame, "keys")
+    def _opened(self, start: int, *, is_object: bool) -> Frame:
         if not self._frames:
-            if is_object and self._wrapper is not None and fit(self._schema, self._schema.root, is_object=False):
-                return WrapperFrame(self._schema.root, self._wrapper)
-            kind: SchemaType | None = self._schema.root
-        else:
-            kind = self._frames[-1].wanted()
-        if kind is None or kind.stream.done:
-            return SkipFrame()
-        return fit(self._schema, kind, is_object=is_object) or RawFrame(kind)
+            if is_object and self._wrapper is not None:
+                return WrapperFrame(self._root, self._wrapper)
+            return self._opened_root(start, is_object=is_object)
+        parent = self._frames[-1]
+        place = parent.expected
+        if place is None:
+            return SKIP
+        if place.waits or place.stateful:
+            parent.begin()
+        return open_frame(place, start, is_object=is_object)
+
+    def _opened_root(self, start: int, *, is_object: bool) -> Frame:
+        if self._root.stateful:
+            return RawFrame(self._schema.root, {}, start)
+        return open_frame(self._root, start, is_object=is_object)
 
     def _put(self, value: Any) -> None:
-        frame = self._frames[-1] if self._stack else None
-        is_key = frame is not None and self._stack[-1].place == "key"
-        super()._put(value)
-        if frame is None:
-            return
+        if not self._stack:
+            return  # what stands outside is no part of the value
+        top, frame = self._stack[-1], self._frames[-1]
+        is_key = top.place == "key"
+        top.add(value)
         if is_key:
-            frame.key(value if isinstance(value, str) else show(value))
+            self._key(frame, value if isinstance(value, str) else show(value))
+        elif frame.expected is not None:
+            self._width += frame.accept(frame.expected.take(value, self._coercion))
+        elif type(frame) is RawFrame and frame.tags and type(value) is str:
+            self._tell(frame, top.keys, top.values)  # type: ignore[union-attr]  # only objects have tags
+
+    def _key(self, frame: Frame, name: str) -> None:
+        if type(frame) is WrapperFrame and frame.is_unlike(name):
+            frame = self._frames[0] = self._opened_root(0, is_object=True)
+            self._raws += type(frame) is RawFrame
+        frame.key(name)
+
+    def _tell(self, frame: RawFrame, keys: list[str], values: list[Any]) -> None:
+        """Give the object its class if what came last is its tag."""
+        shape = frame.tags.get(keys[-1], {}).get(values[-1])
+        if shape is None:
             return
-        kind = frame.wanted()
-        if kind is None:
-            self.changed = self.changed or self._raws > 0
-            return
-        accepted = coerced(self._coercion, kind, value)
-        frame.accept(accepted)
-        if accepted is not NOTHING and not (accepted == self._shown and self._grows(kind)):
-            self.changed = True
-        self._shown = ""
+        told = ClassFrame(shape)
+        for key, value in zip(keys, values, strict=True):
+            told.key(key)
+            if told.expected is not None:
+                told.accept(told.expected.take(value, self._coercion))
+        told.show_as(frame.last)
+        self._frames[-1] = told
+        self._raws -= 1
 
     def _pop(self) -> bool:
         frame = self._frames.pop()
-        self._raws -= type(frame) is RawFrame
-        value = frame.so_far(NOTHING) if type(frame) not in _UNTYPED else NOTHING
+        closed = self._stack.pop()
         self._at += 1
-        raw = self._stack.pop().value()
-        if type(frame) is RawFrame:
-            value = coerced(self._coercion, frame.kind, raw)
-        if not self._stack:
-            self.changed = self.changed or type(frame) in _UNTYPED
-            self._value = value
-            self._done.append(raw)
+        self._width -= frame.width
+        place = self._frames[-1].expected if self._frames else self._root
+        raw: Any = None  # nobody asks for what has its type
+        if frame is SKIP:
+            raw = closed.value()
+            value = NOTHING if place is None else place.take(raw, self._coercion)
+        elif type(frame) is RawFrame:
+            self._raws -= 1
+            raw = closed.value()
+            value = frame.finish(raw, self._coercion)
+        else:
+            value = frame.close()
+        if self._stack:
+            self._stack[-1].add(raw)
+            self._width += self._frames[-1].accept(value)
             return True
-        parent = self._frames[-1]
-        if type(frame) is SkipFrame and (kind := parent.wanted()) is not None:
-            value = coerced(self._coercion, kind, raw)
-        self.changed = self.changed or (type(frame) in _UNTYPED and value is not NOTHING)
-        self._stack[-1].add(raw)
-        parent.accept(value)
-        return True
+        self._value = value
+        self._fits = value is not NOTHING and frame.fits
+        self.is_whole = True
+        return False  # the reader stops here
 
 
-def _last(value: list[Any] | dict[str, Any]) -> Any:
-    return value[-1] if isinstance(value, list) else list(value.values())[-1]
+def _join(pieces: list[str]) -> None:
+    """Make one piece of all but half a character, for which the reader looks."""
+    if len(pieces) > 1:
+        half = [pieces.pop()] if _is_half(pieces[-1]) else []
+        pieces[:] = ["".join(pieces), *half]
+
+
+def _is_half(piece: str) -> bool:
+    return len(piece) == 1 and "\ud800" <= piece < "\udc00"
+
+
+def _is_settled(text: str) -> bool:
+    """Whether a text without quotes stays one: it can't become a number or a constant."""
+    if not (text[:1].isalpha() or text[:1] == "_"):
+        return False
+    return len(text) > _LONGEST or not any(constant.startswith(text.lower()) for constant in _CONSTANTS)

@@ -10,12 +10,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from callm.errors import OutputError
-from callm.parse.reader import MAX_DEPTH, read
+from callm.parse.reader import read
 from callm.parse.tree import Fenced, Fixed, Node, Open, Pairs, Readings, unwrap
 
 _OPENING: Final = re.compile(r"^[ \t]*```([a-zA-Z0-9 ]+)(?:\n|$)", re.MULTILINE)

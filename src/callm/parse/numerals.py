@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
+from itertools import islice
 from typing import Final
 
 _NUMERAL: Final = re.compile(r"([-+]?)\$?(?:\d+(?:,\d+)*(?:\.\d+)?|\d+\.\d+|\d+|\.\d+)(?:e[-+]?\d+)?")
@@ -47,18 +47,25 @@ def parse_fraction(text: str) -> float | None:
 
 def find_number(text: str) -> float | None:
     """Return the one number that a text holds, thousands separators and currency signs dropped; None for several."""
-    matches = list(_NUMERAL.finditer(text))
+    matches = list(islice(_NUMERAL.finditer(text), 2))
     if len(matches) != 1:
         return None
-    plain = "".join(
-        character for character in matches[0].group().replace(",", "") if unicodedata.category(character) != "Sc"
-    )
-    return parse_float(plain)
+    return parse_float(matches[0].group().replace(",", "").replace("$", ""))
 
 
 def wrap(value: int) -> int:
-    """Return a whole number in 64 signed bits: what is above wraps around."""
-    return value if _LOW <= value <= _HIGH else value - 2**64
+    """Return a whole number in 64 signed bits: of 64 unsigned bits, the same bits; beyond, the last one there is."""
+    if _HIGH < value <= _UNSIGNED:
+        return value - 2**64
+    return min(max(value, _LOW), _HIGH)
+
+
+def to_float(value: float) -> float:
+    """Return a number as a float; one that is too large is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def round_half_away(value: float) -> int:

@@ -14,7 +14,16 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
-from callm.errors import ConstraintError, ContentFilterError, LengthError, OutputError, RefusalError, quote
+from callm.errors import (
+    QUOTED_BODY,
+    QUOTED_TEXT,
+    ConstraintError,
+    ContentFilterError,
+    LengthError,
+    OutputError,
+    RefusalError,
+    quote,
+)
 from callm.parse.build import NotBuilt, build
 from callm.parse.coerce import Coercion, name_of
 from callm.parse.fast import strict_decoder
@@ -22,6 +31,7 @@ from callm.parse.found import SILENT, Found, Kind, Miss
 from callm.parse.locate import locate, unwrap_value
 from callm.parse.partial import Partial
 from callm.parse.policies import FAITHFUL, Policy
+from callm.parse.tree import Fixed, Readings
 from callm.schema import WRAPPER, Layout, Schema, SchemaType, describe, from_python, json_schema
 from callm.schema.graph import children, parts
 from callm.types import Response
@@ -32,6 +42,7 @@ MAX_TEXT: Final = 16 * 1024 * 1024
 """How many characters an answer may have."""
 
 _FENCE: Final = re.compile(r"```[a-zA-Z0-9 ]*\n(.*?)\n[ \t]*```", re.DOTALL)
+_GOT: Final = re.compile(r"got '([^'.]+)")
 _NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -63,11 +74,13 @@ class Reading(msgspec.Struct, Generic[T], frozen=True):
         value: the value.
         repairs: what had to be done to read it, in the order of the value; empty if it was written as declared.
         checks: the checks of the type, and whether the value passes them.
+        candidate: where in the text it stood: `whole` (all of it is the JSON), `fence`, `prose`, or `text` (no JSON).
     """
 
     value: T
     repairs: tuple[Change, ...] = ()
     checks: tuple[Check, ...] = ()
+    candidate: str = "whole"
 
 
 class Output(Generic[T]):
@@ -140,7 +153,7 @@ class Output(Generic[T]):
             OutputError: as `parse`.
         """
         if self.schema.is_text:
-            return Reading(cast("T", text))
+            return Reading(cast("T", text), candidate="text")
         if len(text) > MAX_TEXT:
             raise OutputError(f"the answer has {len(text)} characters; at most {MAX_TEXT} are read", text=text)
         try:
@@ -154,9 +167,9 @@ class Output(Generic[T]):
             result = coercion.root(node)
         if isinstance(result, Miss):
             raise self._refuse(text, list(result.lines()))
-        return self._told(text, result)
+        return self._told(text, result, _place(node, result))
 
-    def _told(self, text: str, found: Found) -> Reading[T]:
+    def _told(self, text: str, found: Found, candidate: str) -> Reading[T]:
         repairs: list[Change] = []
         checks: list[Check] = []
         for path, part in found.walk():
@@ -169,7 +182,7 @@ class Output(Generic[T]):
             value = build(found)
             if getattr(self.annotation, "__pydantic_root_model__", False):
                 value = cast("Any", self.annotation).model_validate(value)
-            return Reading(cast("T", value), tuple(repairs), tuple(checks))
+            return Reading(cast("T", value), tuple(repairs), tuple(checks), candidate)
         except NotBuilt as error:
             raise self._refuse(text, error.problems) from error
         except ValueError as error:  # the root model's own validation
@@ -178,15 +191,37 @@ class Output(Generic[T]):
     def _refuse(self, text: str, problems: list[str]) -> OutputError:
         kind = ConstraintError if any("the assert" in problem for problem in problems) else OutputError
         expected = name_of(self.schema.resolve(self.schema.root))
+        around = _around(text, problems, QUOTED_TEXT)
+        shown = quote(_around(text, problems, QUOTED_BODY))
         return kind(
-            f"the answer is not {expected}: {'; '.join(problems[:5])}. The answer: {quote(text)}",
-            text=text,
+            f"the answer is not {expected}: {'; '.join(problems[:5])}. The answer: {shown}",
+            text=around,
             problems=problems,
         )
 
     def partial(self) -> Partial[T]:
         """Return a parser of the value so far: `feed(delta)` returns it, or None if nothing is new."""
         return Partial(self)
+
+
+def _place(node: Any, found: Found) -> str:
+    """Return where in the text the value stood."""
+    if found.has("fenced"):
+        return "fence"
+    if isinstance(node, Readings):
+        return "prose" if isinstance(node.options[0], Fixed) else "whole"
+    return "text"
+
+
+def _around(text: str, problems: list[str], size: int) -> str:
+    """Return at most `size` characters of the text: around what the first problem names, else around the first bracket."""
+    named = _GOT.search(problems[0]) if problems else None
+    spot = text.find(named[1]) if named is not None else -1
+    if spot < 0:
+        bracket = re.search(r"[{\[]", text)
+        spot = bracket.start() if bracket is not None else 0
+    start = max(0, min(spot - size // 2, len(text) - size))
+    return text[start : start + size]
 
 
 def has_constraints(schema: Schema) -> bool:

@@ -41,6 +41,11 @@ def shown(found: Found) -> Any:
     return value if found.state is None else StreamState(value, found.state)
 
 
+def equal(one: Any, other: Any) -> bool:
+    """Whether two values are the same: 1, 1.0 and true are not."""
+    return type(one) is type(other) and bool(one == other)
+
+
 class StreamState(msgspec.Struct, frozen=True):
     """A value that was asked for with its state: `pending` (not begun), `incomplete` or `complete`."""
 

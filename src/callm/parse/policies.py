@@ -21,8 +21,10 @@ LOSSY: Final[frozenset[Kind]] = frozenset(
         "dropped_entry",  # an entry of a map did not fit
         "null_for_value",  # null for something that is not null
         "rounded",  # 3.5 to 4
+        "clamped",  # a whole number beyond 64 bits
         "first_item",  # one of several values was taken
         "most_frequent",  # several names, and the one that came most often was taken
+        "unknown_key",  # a key of a map that is none of those declared
         "unfinished",  # the text ended inside a number, string or word
     }
 )

@@ -25,7 +25,12 @@ MAX_DEPTH: Final = 200
 _SPACE: Final = re.compile(r"\s*")
 _BLANK: Final = " \t\n\r"
 _RUN: Final = {quote: re.compile(f"[^{quote}]+") for quote in "'`"} | {'"': re.compile(r'[^"\\]+')}
-_UNQUOTED_END: Final = {"key": re.compile(":"), "item": re.compile(r"[,\]]"), "value": re.compile("[,}]"), "top": re.compile(r"[{\[]")}
+_UNQUOTED_END: Final = {
+    "key": re.compile(":"),
+    "item": re.compile(r"[,\]]"),
+    "value": re.compile("[,}]"),
+    "top": re.compile(r"[{\[]"),
+}
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", '"': '"', "/": "/"}
 _HEX: Final = re.compile(r"[0-9a-fA-F]{4}")
 _NEXT_KEY: Final = re.compile(r"""("[^"\n]{0,200}"|'[^'\n]{0,200}'|[A-Za-z_][\w-]{0,100})\s*:""")

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from callm.parse.found import Found, Miss, Result
 from callm.parse.fuzzy import Name, Tie, find
 from callm.parse.numerals import find_number, parse_float, parse_fraction, parse_int, round_half_away, wrap
+from callm.parse.numerals import to_float as as_float
+from callm.parse.reasons import described
 from callm.parse.tree import Readings, pairs, show, unwrap
 from callm.schema.model import EnumType, EnumValue, LiteralType
 
 _TRUE_FALSE = (Name("true", ("true", "True", "TRUE")), Name("false", ("false", "False", "FALSE")))
 _TEXT_LIMIT = 2000
 """Numbers, booleans and names are not looked for in texts longer than this many characters."""
-
-
-def described(node: Any) -> str:
-    """Return how a reason names what came."""
-    value = unwrap(node)
-    if value is None:
-        return "null"
-    if isinstance(value, str):
-        return repr(value if len(value) <= 60 else value[:57] + "...")  # noqa: PLR2004  # enough to find it by
-    if pairs(value) is not None:
-        return "an object"
-    if isinstance(value, list):
-        return f"a list of {len(value)}" if value else "an empty list"
-    return show(value)
 
 
 def to_text(kind: Any, node: Any) -> Result:
@@ -45,14 +34,14 @@ def to_int(kind: Any, node: Any) -> Result:
     """Read a whole number."""
     value = unwrap(node)
     if type(value) is int:
-        return Found(wrap(value), kind)
+        return _whole(kind, value)
     if isinstance(value, float):
         return Found(round_half_away(value), kind).note("rounded", detail=show(value))
     if isinstance(value, str) and len(value) <= _TEXT_LIMIT:
         text = value.strip().rstrip(",")
         whole = parse_int(text)
         if whole is not None:
-            return Found(wrap(whole), kind).note("number_from_text", detail=value)
+            return _whole(kind, whole).note("number_from_text", detail=value)
         number = _number(text)
         if number is not None:
             found = Found(round_half_away(number[0]), kind)
@@ -62,11 +51,17 @@ def to_int(kind: Any, node: Any) -> Result:
     return Miss(f"expected a whole number, got {described(node)}")
 
 
+def _whole(kind: Any, value: int) -> Found:
+    """Return a whole number in 64 signed bits, as BAML has them: one more bit wraps around, what is beyond is held."""
+    kept = wrap(value)
+    return Found(kept, kind) if kept == value else Found(kept, kind).note("clamped", detail=str(value)[:100])
+
+
 def to_float(kind: Any, node: Any) -> Result:
     """Read a number."""
     value = unwrap(node)
     if type(value) in (int, float):
-        return Found(float(value), kind)
+        return Found(as_float(value), kind)
     if isinstance(value, str) and len(value) <= _TEXT_LIMIT:
         text = value.strip().rstrip(",")
         number = _number(text)
@@ -103,11 +98,14 @@ def to_bool(kind: Any, node: Any) -> Result:
     return Miss(f"expected true or false, got {described(node)}")
 
 
-def to_enum(kind: EnumType, node: Any) -> Result:
-    """Read one of the values of an enum, by name or alias, or by description."""
-    names = [Name(value.name, _meanings(value, named=kind.python is not None)) for value in kind.values]
-    expected = ", ".join(str(value.wire) for value in kind.values)
-    return _named(kind, node, names, f"one of {expected}")
+def to_enum(kind: EnumType, names: Sequence[Name], node: Any) -> Result:
+    """Read one of the values of an enum; `names` are what means them."""
+    return _named(kind, node, names, "one of " + ", ".join(str(value.wire) for value in kind.values))
+
+
+def names_of(kind: EnumType) -> tuple[Name, ...]:
+    """Return what means the values of an enum: name or alias, and description."""
+    return tuple(Name(value.name, _meanings(value, named=kind.python is not None)) for value in kind.values)
 
 
 def _meanings(value: EnumValue, *, named: bool) -> tuple[str, ...]:
@@ -120,7 +118,7 @@ def _meanings(value: EnumValue, *, named: bool) -> tuple[str, ...]:
     return (*texts, description, f"{wire}: {description}")
 
 
-def _named(kind: Any, node: Any, names: list[Name], expected: str) -> Result:
+def _named(kind: Any, node: Any, names: Sequence[Name], expected: str) -> Result:
     text = show(node)
     if len(text) > _TEXT_LIMIT:
         return Miss(f"expected {expected}, got a text of {len(text)} characters")
@@ -141,30 +139,21 @@ def _matched(found: Found, match: Any, text: str) -> Found:
     if match.substring:
         found.note("substring", detail=text)
     if match.others:
-        found.note("most_frequent", match.others, detail=text)
+        found.note("most_frequent", detail=text)
     return found
 
 
 def to_literal(kind: LiteralType, node: Any) -> Result:
-    """Read one value."""
-    inner = unwrap(node)
-    entries = None if type(node) is Readings and isinstance(kind.value, str) else pairs(inner)
-    unwrapped = False
-    if entries is not None:
-        values = [value for _, value in entries]
-        if len(values) == 1 and isinstance(unwrap(values[0]), bool | int | float | str):
-            node, unwrapped = values[0], True
-    if isinstance(kind.value, str):
-        result = _named(kind, node, [Name(kind.value, (kind.value,))], repr(kind.value))
-    else:
-        read = to_bool if isinstance(kind.value, bool) else to_int
-        result = read(kind, node)
-        if isinstance(result, Found) and result.value != kind.value:
-            result = Miss(f"expected {show(kind.value)}, got {show(result.value)}")
-    if isinstance(result, Found):
-        result.value = kind.value
-        if unwrapped:
-            result.note("object_to_scalar")
-    return result
+    """Read one text."""
+    text = str(kind.value)
+    return _named(kind, node, (Name(text, (text,)),), repr(text))
 
 
+def only_value(kind: LiteralType, node: Any) -> tuple[Any, bool]:
+    """Return what an object of one entry holds, if it is a scalar, and whether that was so; else the node."""
+    if type(node) is Readings and isinstance(kind.value, str):
+        return node, False
+    values = [value for _, value in pairs(unwrap(node)) or ()]
+    if len(values) == 1 and isinstance(unwrap(values[0]), bool | int | float | str):
+        return values[0], True
+    return node, False

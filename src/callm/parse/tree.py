@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -103,3 +103,16 @@ def show_float(value: float) -> str:
         return {math.inf: "inf", -math.inf: "-inf"}.get(value, "NaN")
     text = repr(value)
     return text if "e" not in text else f"{value:.1f}" if abs(value) >= 1 else f"{value:.20f}".rstrip("0")
+
+
+def plain(node: Node) -> Any:
+    """Return a node as plain data, whatever it holds."""
+    value = unwrap(node)
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    entries = pairs(value)
+    return value if entries is None else {key: plain(item) for key, item in entries}
+
+
+WRAPPERS: Final = frozenset((Fenced, Fixed, Open, Pairs, Readings))
+"""The classes that stand for what plain Python can't say."""

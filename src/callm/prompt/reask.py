@@ -17,5 +17,6 @@ _MOST = 10
 def reask(request: Request, text: str, error: OutputError) -> Request:
     """Return the request with the model's answer as its own turn, and its problems as the user's."""
     problems = "\n".join(f"- {problem}" for problem in error.problems[:_MOST]) or f"- {error.message}"
-    again = (Message.assistant(text), Message.user(_WORDS.format(problems=problems)))
-    return msgspec.structs.replace(request, messages=(*request.messages, *again))
+    said = (Message.assistant(text),) if text else ()  # providers refuse an empty turn
+    again = Message.user(_WORDS.format(problems=problems))
+    return msgspec.structs.replace(request, messages=(*request.messages, *said, again))

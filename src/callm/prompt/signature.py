@@ -64,6 +64,7 @@ class Signature:
         """
         plain = _plain(function)
         signature = inspect.signature(plain)
+        _refuse_method(plain, signature)
         resolve = _Resolver(plain, inspect.currentframe())
         self.name = plain.__name__
         self.is_async = inspect.iscoroutinefunction(plain)
@@ -148,6 +149,16 @@ def _plain(function: Any) -> FunctionType:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ConfigError(f"{function.__name__}() has a yield: leave the body empty, and call .stream() to stream")
     return function
+
+
+def _refuse_method(function: FunctionType, signature: inspect.Signature) -> None:
+    first = next(iter(signature.parameters), "")
+    holder = function.__qualname__.rpartition(".")[0]
+    if first in {"self", "cls"} and holder and not holder.endswith("<locals>"):
+        raise ConfigError(
+            f"{function.__qualname__}() is a method, and no template can show {first!r}: put @staticmethod above the "
+            "decorator, and make what the prompt shows its arguments"
+        )
 
 
 def _prompt(name: str, function: FunctionType, prompt: Any) -> str:

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -253,7 +254,7 @@ def _known(request: ReceivedRequest, fault: Fault) -> bool:
     """Return whether there is an answer for the path; a fault with a body of its own has one for any."""
     given = fault.body is not None or fault.data is not None or fault.bomb is not None
     path = request.path.partition("?")[0]
-    return given or fault.status != 200 or path.endswith(("/chat/completions", "/messages"))  # noqa: PLR2004
+    return given or fault.status != HTTPStatus.OK or path.endswith(("/chat/completions", "/messages"))
 
 
 def _body(headers: dict[str, str], rest: bytes) -> tuple[bytes | None, bytes]:
