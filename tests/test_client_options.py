@@ -65,7 +65,7 @@ def ask(text: str = "x", **fields: Any) -> Request:
     ],
 )
 def test_silence_ends_in_time(
-    fault_server: FaultServer, stream: bool, fault: Fault, timeouts: Timeouts, error: type
+    fault_server: FaultServer, stream: bool, fault: Fault, timeouts: Timeouts, error: type[CallTimeout | DeadlineExceeded]
 ) -> None:
     client = client_of(fault_server)
     fault_server.always(fault)
@@ -74,7 +74,7 @@ def test_silence_ends_in_time(
     with pytest.raises(error) as caught:
         _ = list(client.stream("x", options)) if stream else client.call("x", options).result()
     assert 0.09 < time.monotonic() - started < 0.1 + GRACE
-    assert caught.value.seconds == 0.1
+    assert vars(caught.value)["seconds"] == 0.1
     fault_server.requests[-1].wait_closed(1.0)
     assert busy(client) == 0
 

@@ -6,6 +6,8 @@ The names below are the public API. They are imported when first used, so that `
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from callm.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from callm import parse as parse
     from callm.client import (
@@ -147,137 +149,38 @@ if TYPE_CHECKING:
         SSEDecoder,
     )
 
-__version__ = "0.1.0"
-
 _HOMES = {
-    "callm.client": (
-        "Client",
-        "ResponseStream",
-    ),
+    "callm.client": "Client ResponseStream",
     "callm.errors": (
-        "APIError",
-        "AuthError",
-        "CallCancelled",
-        "CallTimeout",
-        "CallmError",
-        "ConfigError",
-        "ConflictError",
-        "ConstraintError",
-        "ContentFilterError",
-        "ContextTooLongError",
-        "DeadlineExceeded",
-        "InvalidRequestError",
-        "LengthError",
-        "LimitError",
-        "NotFoundError",
-        "OutputError",
-        "OverloadedError",
-        "PermissionDeniedError",
-        "PoolTimeout",
-        "ProtocolError",
-        "ProviderTimeoutError",
-        "QuotaError",
-        "RateLimitError",
-        "RefusalError",
-        "ServerError",
-        "TransportError",
-        "TruncatedStream",
-        "UnsupportedError",
+        "APIError AuthError CallCancelled CallTimeout CallmError ConfigError ConflictError ConstraintError "
+        "ContentFilterError ContextTooLongError DeadlineExceeded InvalidRequestError LengthError LimitError "
+        "NotFoundError OutputError OverloadedError PermissionDeniedError PoolTimeout ProtocolError "
+        "ProviderTimeoutError QuotaError RateLimitError RefusalError ServerError TransportError "
+        "TruncatedStream UnsupportedError"
     ),
-    "callm.fronts.function": (
-        "Function",
-        "function",
-    ),
-    "callm.fronts.mapping": ("Results",),
-    "callm.fronts.values": ("ValueStream",),
-    "callm.io.aiohttp_transport": ("AiohttpTransport",),
-    "callm.io.call": (
-        "Call",
-        "Dual",
-    ),
-    "callm.io.transport_config": ("TransportConfig",),
-    "callm.parse.output": (
-        "Change",
-        "Check",
-        "Output",
-        "Reading",
-        "parse_partial",
-    ),
-    "callm.parse.partial_value": ("StreamState",),
-    "callm.parse.policies": (
-        "FAITHFUL",
-        "LENIENT",
-        "Policy",
-        "STRICT",
-    ),
-    "callm.schema.model": (
-        "Constraint",
-        "Stream",
-    ),
-    "callm.streaming": (
-        "Accumulator",
-        "SSEStream",
-        "open_sse",
-    ),
+    "callm.fronts.function": "Function function",
+    "callm.fronts.mapping": "Results",
+    "callm.fronts.values": "ValueStream",
+    "callm.io.aiohttp_transport": "AiohttpTransport",
+    "callm.io.call": "Call Dual",
+    "callm.io.transport_config": "TransportConfig",
+    "callm.parse.output": "Change Check Output Reading parse_partial",
+    "callm.parse.partial_value": "StreamState",
+    "callm.parse.policies": "FAITHFUL LENIENT Policy STRICT",
+    "callm.schema.model": "Constraint Stream",
+    "callm.streaming": "Accumulator SSEStream open_sse",
     "callm.types": (
-        "Audio",
-        "AudioDelta",
-        "CallOptions",
-        "Cancel",
-        "ChoiceEvent",
-        "Citation",
-        "Collect",
-        "Collector",
-        "Event",
-        "Events",
-        "File",
-        "Finish",
-        "FinishReason",
-        "Image",
-        "LogProbs",
-        "Message",
-        "Metadata",
-        "Model",
-        "Notice",
-        "Opaque",
-        "Part",
-        "PartAdded",
-        "Reasoning",
-        "ReasoningDelta",
-        "ReasoningEnd",
-        "RefusalDelta",
-        "Request",
-        "Response",
-        "ResponseHeaders",
-        "ResponseStart",
-        "Role",
-        "Secret",
-        "Settings",
-        "Text",
-        "TextDelta",
-        "Timeouts",
-        "Tool",
-        "ToolCall",
-        "ToolCallDelta",
-        "ToolCallEnd",
-        "ToolCallStart",
-        "ToolResult",
-        "Usage",
-        "UsageReport",
+        "Audio AudioDelta CallOptions Cancel ChoiceEvent Citation Collect Collector Event Events File Finish "
+        "FinishReason Image LogProbs Message Metadata Model Notice Opaque Part PartAdded Reasoning "
+        "ReasoningDelta ReasoningEnd RefusalDelta Request Response ResponseHeaders ResponseStart Role Secret "
+        "Settings Text TextDelta Timeouts Tool ToolCall ToolCallDelta ToolCallEnd ToolCallStart ToolResult "
+        "Usage UsageReport"
     ),
-    "callm.wire.codec": (
-        "Codec",
-        "HTTPRequest",
-        "Quirks",
-        "Target",
-    ),
-    "callm.wire.providers": ("Provider",),
-    "callm.wire.sse": (
-        "SSEDecoder",
-        "ServerSentEvent",
-    ),
+    "callm.wire.codec": "Codec HTTPRequest Quirks Target",
+    "callm.wire.providers": "Provider",
+    "callm.wire.sse": "SSEDecoder ServerSentEvent",
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "FAITHFUL",

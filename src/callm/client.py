@@ -367,9 +367,12 @@ def _within(request: Request, seconds: float) -> Request:
     return msgspec.structs.replace(request, options=msgspec.structs.replace(options, timeouts=rest))
 
 
-_shared: Final[dict[str, Client]] = {}
+_default: Client | None = None
 
 
 def default_client() -> Client:
     """Return the client of functions that were given none: one for the process, made when first needed."""
-    return _shared.get("") or _shared.setdefault("", Client())  # no lock that a fork could leave behind held
+    global _default  # noqa: PLW0603  # one pool of connections for all functions of a process
+    if _default is None:
+        _default = Client()  # no lock, which a fork could leave behind held: a second client would do no harm
+    return _default

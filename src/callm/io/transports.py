@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from callm.errors import ConfigError
 from callm.io.transport import Transport
+from callm.version import __version__
 
 
 class Transports:
@@ -44,7 +45,6 @@ def _transport(scheme: str) -> Transport:
         from callm.io.local import LocalTransport  # noqa: PLC0415  # loads the runtime of an extra
 
         return LocalTransport()
-    from callm import __version__  # noqa: PLC0415  # the package is imported before its parts
     from callm.io.aiohttp_transport import AiohttpTransport  # noqa: PLC0415  # 100 ms of import, for who needs it
     from callm.io.transport_config import TransportConfig  # noqa: PLC0415  # likewise
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from callm.parse.choose import pick_best
 from callm.parse.found import Found, Miss
+from callm.parse.numerals import to_float
 from callm.parse.tree import WRAPPERS, plain
 from callm.schema.model import (
     AnyType,
@@ -146,9 +147,7 @@ def _int(_: Cast, kind: Any, node: Any) -> Found | None:
 
 
 def _float(_: Cast, kind: Any, node: Any) -> Found | None:
-    if type(node) is int and _LOW <= node <= _HIGH:
-        return Found(float(node), kind)
-    return Found(node, kind) if type(node) is float else None
+    return Found(to_float(node), kind) if type(node) in (int, float) else None
 
 
 def _null(_: Cast, kind: Any, node: Any) -> Found | None:

@@ -154,8 +154,8 @@ class _Reading:
         return found
 
     def _type(self, field: Field) -> SchemaType:
-        """Return the type of a field: in a stream its asserts wait for the end."""
-        if not self._coercion.streaming or not field.type.constraints:
+        """Return the type of a field: in a stream its asserts wait for the end, but those of lists and maps."""
+        if not self._coercion.streaming or not field.type.constraints or isinstance(field.type, ListType | MapType):
             return field.type
         return self._coercion.without_asserts(field.type)
 
@@ -212,9 +212,10 @@ class _Reading:
             found = Found(None, kind, parts=[] if isinstance(kind, ListType) else {})
         if field.type.stream.with_state:
             found.state = "pending" if miss is None else "incomplete"
-        if miss is None:
-            return found.note("default_for_missing" if is_container else "default_for_missing_optional")
-        return found.note("default_for_bad_value" if is_container else "null_for_value")
+        if is_container:
+            found.note("default_for_missing" if miss is None else "default_for_bad_value")
+            return holds(found, field.type.constraints)
+        return found.note("default_for_missing_optional" if miss is None else "null_for_value")
 
     def _empty(self, kind: SchemaType) -> Found | None:
         """Return the value that stands for nothing at all, for the types that have one."""

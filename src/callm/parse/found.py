@@ -20,6 +20,7 @@ Kind: TypeAlias = Literal[
     "dropped_entry",
     "rounded",
     "clamped",
+    "integral",
     "first_item",
     "only_item",
     "most_frequent",
@@ -54,6 +55,7 @@ COSTS: Final[Mapping[Kind, int]] = {
     "dropped_entry": 1,
     "rounded": 1,
     "clamped": 0,
+    "integral": 1,
     "first_item": 1,
     "only_item": 1,
     "most_frequent": 0,
@@ -78,12 +80,16 @@ COSTS: Final[Mapping[Kind, int]] = {
     "several_readings": 1,
     "fenced": 0,
 }
-"""What each kind costs. An item dropped from place n costs n more."""
+"""What each kind costs. An item dropped from place n costs n more, a whole number beyond 64 bits 1."""
 
 SILENT: Final[frozenset[Kind]] = frozenset(
     {"default_for_missing_optional", "object_to_map", "several_readings", "fenced"}
 )
 """What only helps to compare readings: nothing was changed."""
+
+
+_DETAIL: Final = 200
+"""How many characters of what stood in the text a repair keeps."""
 
 
 class Repair(msgspec.Struct, frozen=True):
@@ -120,7 +126,7 @@ class Found(msgspec.Struct):
 
     def note(self, kind: Kind, extra: int = 0, detail: str = "") -> Found:
         """Add a repair; return the same value."""
-        repair = Repair(kind, COSTS[kind] + extra, detail)
+        repair = Repair(kind, COSTS[kind] + extra, detail[:_DETAIL])
         self.repairs.append(repair)
         self.cost += repair.cost
         return self

@@ -13,7 +13,7 @@ from copy import copy
 from typing import Any, Final
 
 from callm.parse.coerce import Coercion
-from callm.parse.partial_value import NOTHING, StreamState, coerced, equal
+from callm.parse.partial_value import NOTHING, StreamState, coerced, equal, keeps
 from callm.parse.places import Place, Shape
 from callm.schema.model import SchemaType
 
@@ -131,8 +131,7 @@ class ClassFrame(Frame):
         return 0
 
     def _put(self, part: Any) -> None:
-        old = self._shape.get(self._value, self._name)
-        if not part and equal(part, old):
+        if not part and equal(part, self._shape.get(self._value, self._name)):
             return  # still None, or still empty
         self._value = self._shape.put(self._value, self._name, part)
         self._last = NOTHING if self._needed else self._value
@@ -162,7 +161,8 @@ class ClassFrame(Frame):
         self._child = NOTHING
         for name, default in self._shape.defaults:
             if name not in self._seen:
-                self._value = self._shape.put(self._value, name, copy(default))
+                self._name = name
+                self._put(copy(default))
         self._last = NOTHING if self._needed else self._value
         return self._last
 
@@ -346,14 +346,14 @@ class RawFrame(Frame):
     def show(self, value: Any, size: int, coercion: Coercion) -> Any:
         """Return the value so far of the untyped `value`, read from `size` characters."""
         self._size = size
-        shown = coerced(coercion, self._kind, value)
-        if shown is not NOTHING and not equal(shown, self.last):
+        shown = coerced(coercion, self._kind, value, is_whole=False)
+        if shown is not NOTHING and not equal(shown, self.last) and (self.last is NOTHING or keeps(shown, self.last)):
             self.last = shown
         return self.last
 
     def finish(self, value: Any, coercion: Coercion) -> Any:
         """Return the finished value."""
-        shown = coerced(coercion, self._kind, value)
+        shown = coerced(coercion, self._kind, value, is_whole=True)
         if not equal(shown, self.last):
             self.last = shown
         return self.last

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from callm.parse.coerce import Coercion
@@ -28,6 +29,8 @@ PACE: Final = 256
 
 _QUOTES: Final = ('"', "'", "`")
 _CONSTANTS: Final = ("true", "false", "null", "none", "nan", "undefined", "infinity")
+_WORD: Final = re.compile(r"[^\W\d_eE]")
+_SOON: Final = 80
 _LONGEST: Final = max(map(len, _CONSTANTS))
 
 
@@ -128,12 +131,12 @@ class GrowingReader(Reader):
             return NOTHING
         if place.stateful and (self._scalar not in ("", "//", "/*") or self._begins_string()):
             frame.begin()
-        if self._scalar == "bare" and self._buffer[self._at :] == ",":
+        if self._scalar == "bare" and self._buffer[self._at : self._at + 1] == ",":
             return self._number_so_far(place)
         return self._open_text() if place.grows else NOTHING
 
     def _number_so_far(self, place: Place) -> Any:
-        """Return the number or constant that the comma at the end of the text ends, unless it goes on behind it."""
+        """Return the number or constant that the comma ends, unless digits behind it say otherwise."""
         value = bare("".join(self._pieces).strip())
         return NOTHING if isinstance(value, str) else place.take(value, self._coercion)
 
@@ -148,7 +151,7 @@ class GrowingReader(Reader):
         if scalar == "bare":
             _join(pieces)
             text = pieces[0].strip() if pieces else ""
-            return text if _is_settled(text) else NOTHING
+            return text if is_settled(text) else NOTHING
         return NOTHING
 
     def _begins_string(self) -> bool:
@@ -261,8 +264,8 @@ def _is_half(piece: str) -> bool:
     return len(piece) == 1 and "\ud800" <= piece < "\udc00"
 
 
-def _is_settled(text: str) -> bool:
+def is_settled(text: str) -> bool:
     """Whether a text without quotes stays one: it can't become a number or a constant."""
-    if not (text[:1].isalpha() or text[:1] == "_"):
-        return False
-    return len(text) > _LONGEST or not any(constant.startswith(text.lower()) for constant in _CONSTANTS)
+    if text[:1].isalpha() or text[:1] == "_":
+        return len(text) > _LONGEST or not any(constant.startswith(text.lower()) for constant in _CONSTANTS)
+    return _WORD.search(text, 0, _SOON) is not None

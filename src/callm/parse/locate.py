@@ -68,17 +68,13 @@ def _fences(text: str, *, done: bool) -> Node:
             found.append(Fenced(label, node))
     if not found:
         return _NOTHING
-    if len(found) == 1:
-        found_all = found
-    else:
-        found_all = [*found, list(found)]
     rest = text[at:]
-    if rest.strip():
-        remainder = _block(rest, as_text=True)
-        if not done and isinstance(remainder, str):
-            remainder = Open(remainder)
-        found_all = [*found_all, remainder]
-    return Readings(tuple(found_all), text)
+    if not rest.strip():
+        return Readings(tuple(found if len(found) == 1 else [*found, found]), text)
+    remainder = _block(rest, as_text=True)
+    if not done and isinstance(remainder, str):
+        remainder = Open(remainder)
+    return Readings((*found, found, remainder), text)
 
 
 def _fence(text: str, start: int) -> tuple[Node, int]:

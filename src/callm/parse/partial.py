@@ -5,7 +5,7 @@
 2. From there a `GrowingReader` reads, at a cost that follows the new text.
 3. A fenced block with a label wins over what began in the prose before it, as it does when the whole text is read. So does
    whatever begins behind a value that can't be the one that is meant.
-4. A value that is neither object nor array is short: its text is coerced as a whole.
+4. Where the type allows plain text, prose is shown as it grows. Words and numbers are shown when they are complete.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+import msgspec
+
 from callm.errors import OutputError
 from callm.parse.coerce import Coercion
 from callm.parse.found import Found
-from callm.parse.frames import ALWAYS
-from callm.parse.growing import FREE, PACE, GrowingReader
+from callm.parse.growing import FREE, PACE, GrowingReader, is_settled
 from callm.parse.locate import locate, unwrap_value
 from callm.parse.partial_value import NOTHING, equal, shown
 from callm.parse.places import Places
@@ -40,6 +41,9 @@ _MARKS: Final = {
 }
 _END_OF_THOUGHT: Final = "</think>"
 _HALF_MARK: Final = len(_END_OF_THOUGHT) - 1
+_SHORT: Final = 200
+"""Up to how many characters a word or a number is looked for before the end of the text."""
+
 _HELD: Final = 80
 """How many characters of a line are kept back at most, because a fence may be cut in two there."""
 
@@ -57,13 +61,19 @@ class Partial(Generic[T]):
         self._schema = schema
         self._places = _places(output)
         self._wrapper = WRAPPER if output.wrapped else None
+        self._root = self._places.of(root)
+        self._may_hold = may_hold(schema, root)
         self._mark = _MARKS["{[" if _may_be_array(schema, root) else "{"]
-        self._step: Callable[[str], Any] = self._search if is_composite(schema, root) else self._decide
+        self._step: Callable[[str], Any] = self._search
+        self._is_short = not schema.is_text and not is_composite(schema, root)
         if schema.is_text:
             self._step = self._grow
+        elif self._is_short:
+            self._step = self._decide
         self._text = "\n"  # what is kept back; a fence begins behind the end of a line
         self._more: str | None = None  # what another step has to read
-        self._pieces: list[str] = []
+        self._all: list[str] = []  # all the text, where the value may be short
+        self._pieces: list[str] = []  # the text that is the value
         self._length = 0
         self._due = 0
         self._in_fence = False
@@ -77,6 +87,8 @@ class Partial(Generic[T]):
         """Take the next piece of the text."""
         if not delta:
             return None
+        if self._is_short:
+            self._all.append(delta)
         value = self._step(delta)
         while self._more is not None:
             more, self._more = self._more, None
@@ -87,11 +99,12 @@ class Partial(Generic[T]):
     def close(self) -> T | None:
         """Take the end of the text: return the value so far if `feed` has not."""
         value = NOTHING
-        if self._step == self._grow:
-            value = self._grown()
-        elif self._step == self._short:
-            value = self._coerced(done=True)
-        elif self._step == self._read and self._reader is not None:
+        if self._step in (self._grow, self._prose):
+            self._pieces.append(self._text if self._step == self._prose else "")
+            value = self._new(self._join())
+        elif self._reader is None:
+            value = self._coerced() if self._is_short else NOTHING
+        elif self._step == self._read:
             value = self._reader.end()
         return self._shown(value)
 
@@ -187,32 +200,57 @@ class Partial(Generic[T]):
     # -- anything else
 
     def _decide(self, delta: str) -> Any:
-        """See whether it is wrapped in an object."""
-        text = self._text + delta
-        start = text.lstrip()
-        if not start:
-            self._text = text[-_HELD:]
+        """See whether it begins as an object, as a text that grows, or as something short."""
+        if not delta.strip():
             return NOTHING
-        return self._go(self._search if start[0] == "{" and self._wrapper is not None else self._short, start)
+        text = self._seen()
+        start = text.lstrip()
+        if start[0] in ("{[`<" if self._may_hold else "{`<" if self._wrapper else ""):
+            return self._go(self._search, "\n" + start)
+        if not self._root.grows or start[0] in "\"'":
+            return self._go(self._short, delta)
+        return self._go(self._prose, text) if is_settled(start) else NOTHING
 
     def _short(self, delta: str) -> Any:
-        self._pieces.append(delta)
-        self._length += len(delta)
-        if self._length > ALWAYS and self._length < self._due:
+        """Read a word or a number: before the end it is shown only if it is complete as JSON."""
+        if delta.isspace() or sum(map(len, self._all)) > _SHORT:
             return NOTHING
-        self._due = self._length * 11 // 10
-        return self._coerced(done=False)
-
-    def _coerced(self, *, done: bool) -> Any:
-        text = self._join()
         try:
-            node = locate(text, done=done)
+            value = msgspec.json.decode(self._seen())
+        except ValueError:
+            return NOTHING
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return NOTHING  # more digits may come
+        return self._new(self._root.take(value, Coercion(self._schema, streaming=True)))
+
+    def _seen(self) -> str:
+        self._all = ["".join(self._all)]
+        return self._all[0]
+
+    def _coerced(self) -> Any:
+        """Return the value of all the text."""
+        try:
+            node = locate(self._seen())
         except OutputError:
             return NOTHING
         inner = None if self._wrapper is None else unwrap_value(node, self._wrapper)
         found = Coercion(self._schema, streaming=True).root(node if inner is None else inner)
-        value = shown(found) if isinstance(found, Found) else NOTHING
+        return self._new(shown(found, is_whole=True)) if isinstance(found, Found) else NOTHING
+
+    def _new(self, value: Any) -> Any:
         return NOTHING if equal(value, self._last) else value
+
+    def _prose(self, delta: str) -> Any:
+        """Take the text as it stands, until a fence with a label says that it is not the value."""
+        text, self._text = self._text + delta, ""
+        if self._may_hold and "\n" in text:
+            fence = next((fence for fence in _FENCES.finditer(text) if fence["label"].strip()), None)
+            if fence is not None:
+                return self._go(self._search, text[fence.start() :])
+            line = _kept(text, 0)
+            if text[line : line + 1] == "\n":
+                text, self._text = text[:line], text[line:]
+        return self._grow(text)
 
     def _grow(self, delta: str) -> Any:
         self._pieces.append(delta)
@@ -221,10 +259,7 @@ class Partial(Generic[T]):
         if weight > FREE and self._length < self._due:
             return NOTHING
         self._due = self._length + weight // PACE
-        return self._grown()
-
-    def _grown(self) -> Any:
-        return NOTHING if len(self._pieces) <= 1 and self._last is not NOTHING else self._join()
+        return self._join() if delta else NOTHING
 
     def _join(self) -> str:
         self._pieces = ["".join(self._pieces)]
@@ -243,6 +278,14 @@ def _kept(text: str, at: int) -> int:
     if line >= 0 and len(text) - line <= _HELD and _HALF_FENCE.fullmatch(text, line):
         return line
     return max(at, len(text) - _HALF_MARK)
+
+
+def may_hold(schema: Schema, kind: SchemaType) -> bool:
+    """Whether a value of `kind` may be written as an object or array."""
+    resolved = schema.resolve(kind)
+    if isinstance(resolved, UnionType):
+        return any(may_hold(schema, member) for member in resolved.non_null)
+    return isinstance(resolved, AnyType | ClassType | ListType | MapType | TupleType)
 
 
 def is_composite(schema: Schema, kind: SchemaType) -> bool:

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
 from callm.parse.build import NotBuilt, build
 from callm.parse.coerce import Coercion
 from callm.parse.found import Found
-from callm.schema.model import ClassType, SchemaType, StringType
+from callm.schema.model import ClassType, Field, SchemaType
 
 NOTHING: Final = object()
 """Stands for a value that must not be shown yet."""
 
 
-def coerced(coercion: Coercion, kind: SchemaType, value: Any) -> Any:
-    """Return a value of `kind` for a stream, or NOTHING."""
-    if type(value) is str and type(kind) is StringType and kind.python is None and not kind.constraints:
-        return value
+def coerced(coercion: Coercion, kind: SchemaType, value: Any, *, is_whole: bool) -> Any:
+    """Return a value of `kind` for a stream, or NOTHING. `is_whole` says that no more of it will come."""
     found = coercion.coerce(kind, value)
-    return shown(found) if isinstance(found, Found) else NOTHING
+    return shown(found, is_whole=is_whole) if isinstance(found, Found) else NOTHING
 
 
-def shown(found: Found) -> Any:
+def shown(found: Found, *, is_whole: bool) -> Any:
     """Return a value for a stream: classes as their partial types, what can't be built yet as None."""
-    kind = found.type
     value: Any
     if isinstance(found.parts, dict):
-        parts = {name: shown(part) for name, part in found.parts.items()}
-        value = partial_type(kind)(**parts) if isinstance(kind, ClassType) and is_object(kind) else parts
+        parts = {name: shown(part, is_whole=is_whole) for name, part in found.parts.items()}
+        value = _object(found, parts, is_whole=is_whole) if isinstance(found.type, ClassType) else parts
     elif found.parts is not None:
-        value = [shown(part) for part in found.parts]
+        value = [shown(part, is_whole=is_whole) for part in found.parts]
     else:
         try:
             value = build(found)
@@ -41,9 +39,52 @@ def shown(found: Found) -> Any:
     return value if found.state is None else StreamState(value, found.state)
 
 
+def _object(found: Found, parts: dict[str, Any], *, is_whole: bool) -> Any:
+    kind: ClassType = found.type
+    missing = {name for name, part in found.parts.items() if part.has("default_for_missing_optional")}  # type: ignore[union-attr]  # an object has them by name
+    if is_whole:
+        parts |= {field.name: copy(field.default) for field in kind.fields if field.name in missing and has_default(field)}
+    if is_object(kind):
+        return partial_type(kind)(**parts)
+    return {name: part for name, part in parts.items() if name not in missing or not may_lack(kind, name)}
+
+
+def has_default(field: Field) -> bool:
+    """Whether a field that does not come has a value other than None."""
+    return not field.required and field.default is not msgspec.UNSET and field.default is not None
+
+
+def may_lack(kind: ClassType, name: str) -> bool:
+    """Whether a dictionary of a class has no entry for a field that does not come."""
+    return kind.kind == "typed_dict" and any(field.name == name and not field.required for field in kind.fields)
+
+
 def equal(one: Any, other: Any) -> bool:
     """Whether two values are the same: 1, 1.0 and true are not."""
     return type(one) is type(other) and bool(one == other)
+
+
+def keeps(new: Any, old: Any) -> bool:
+    """Whether nothing that `old` shows is gone or other in `new`: texts and lists may have grown."""
+    if old is None or (not old and isinstance(old, list | dict)):
+        return True
+    if isinstance(old, str):
+        return isinstance(new, str) and new.startswith(old)
+    if isinstance(old, list):
+        return isinstance(new, list) and len(new) >= len(old) and all(map(keeps, new, cast("list[Any]", old)))
+    parts = _parts(old)
+    if parts is None:
+        return equal(new, old)
+    others = _parts(new)
+    return others is not None and all(keeps(others.get(name), part) for name, part in parts.items())
+
+
+def _parts(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value)
+    if isinstance(value, msgspec.Struct):
+        return {name: getattr(value, name) for name in value.__struct_fields__ if name != "state"}
+    return None
 
 
 class StreamState(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ import msgspec
 
 from callm.parse.coerce import Coercion
 from callm.parse.fuzzy import same_key
-from callm.parse.partial_value import StreamState, coerced, is_object, partial_type
+from callm.parse.partial_value import NOTHING, StreamState, coerced, has_default, is_object, may_lack, partial_type
 from callm.schema.model import (
     AnyType,
     BoolType,
@@ -83,7 +83,7 @@ class Place:
             return None
         if of is str and value in self._names:
             return self._names[value]
-        return coerced(coercion, self.kind, value)
+        return coerced(coercion, self.kind, value, is_whole=True)
 
     def blank(self) -> Any:
         """Return what stands there before anything has come."""
@@ -109,11 +109,11 @@ class Shape:
         self.fields = {field.wire: (field.name, places.of_field(field)) for field in kind.fields}
         self.needed = frozenset(field.name for field in kind.fields if field.type.stream.not_null and field.required)
         self.required = frozenset(field.name for field in kind.fields if field.required)
-        self.defaults = [(field.name, field.default) for field in kind.fields if _has_default(field)]
+        self.defaults = [(field.name, field.default) for field in kind.fields if has_default(field)]
         self.is_object = is_object(kind)
-        start = {name: place.blank() for name, place in self.fields.values()}
+        start = {name: place.blank() for name, place in self.fields.values() if not may_lack(kind, name)}
         self._start: Any = partial_type(kind)(**start) if self.is_object else start
-        self._blanks = [(name, place) for name, place in self.fields.values() if start[name] is not None]
+        self._blanks = [(name, place) for name, place in self.fields.values() if start.get(name) is not None]
 
     def begin(self) -> Any:
         """Return a value of which nothing has come: its lists and maps are empty, all else is None."""
@@ -124,7 +124,7 @@ class Shape:
 
     def get(self, value: Any, name: str) -> Any:
         """Return a field of a value."""
-        return getattr(value, name) if self.is_object else value[name]
+        return getattr(value, name) if self.is_object else value.get(name, NOTHING)
 
     def put(self, value: Any, name: str, part: Any) -> Any:
         """Return a copy of a value with another part."""
@@ -219,7 +219,3 @@ def _names(members: list[Any]) -> dict[str, Any]:
         return {}
     texts = [member for member in members if isinstance(member.value, str)]
     return {text.value: text.value if text.python is None else text.python for text in reversed(texts)}
-
-
-def _has_default(field: Field) -> bool:
-    return not field.required and field.default is not msgspec.UNSET and field.default is not None

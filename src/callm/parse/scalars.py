@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from callm.parse.found import Found, Miss, Result
-from callm.parse.fuzzy import Name, Tie, find
+from callm.parse.fuzzy import Match, Name, Tie, find
 from callm.parse.numerals import find_number, parse_float, parse_fraction, parse_int, round_half_away, wrap
 from callm.parse.numerals import to_float as as_float
 from callm.parse.reasons import described
@@ -14,7 +14,7 @@ from callm.parse.tree import Readings, pairs, show, unwrap
 from callm.schema.model import EnumType, EnumValue, LiteralType
 
 _TRUE_FALSE = (Name("true", ("true", "True", "TRUE")), Name("false", ("false", "False", "FALSE")))
-_TEXT_LIMIT = 2000
+_TEXT_LIMIT = 100_000
 """Numbers, booleans and names are not looked for in texts longer than this many characters."""
 
 
@@ -36,7 +36,7 @@ def to_int(kind: Any, node: Any) -> Result:
     if type(value) is int:
         return _whole(kind, value)
     if isinstance(value, float):
-        return Found(round_half_away(value), kind).note("rounded", detail=show(value))
+        return _rounded(kind, value, show(value))
     if isinstance(value, str) and len(value) <= _TEXT_LIMIT:
         text = value.strip().rstrip(",")
         whole = parse_int(text)
@@ -44,17 +44,22 @@ def to_int(kind: Any, node: Any) -> Result:
             return _whole(kind, whole).note("number_from_text", detail=value)
         number = _number(text)
         if number is not None:
-            found = Found(round_half_away(number[0]), kind)
-            if number[0] != found.value:
-                return found.note("rounded", detail=value)
-            return found.note("text_to_number" if number[1] else "number_from_text", detail=value)
+            return _rounded(kind, number[0], value)
     return Miss(f"expected a whole number, got {described(node)}")
 
 
 def _whole(kind: Any, value: int) -> Found:
     """Return a whole number in 64 signed bits, as BAML has them: one more bit wraps around, what is beyond is held."""
     kept = wrap(value)
-    return Found(kept, kind) if kept == value else Found(kept, kind).note("clamped", detail=str(value)[:100])
+    if kept == value:
+        return Found(kept, kind)
+    return Found(kept, kind).note("clamped", not -(2**64) < value < 2**64, str(value)[:100])
+
+
+def _rounded(kind: Any, value: float, shown: str) -> Found:
+    """Return the whole number next to `value`, which was written as `shown`."""
+    whole = round_half_away(value)
+    return Found(whole, kind).note("integral" if whole == value else "rounded", detail=shown)
 
 
 def to_float(kind: Any, node: Any) -> Result:
@@ -90,11 +95,10 @@ def to_bool(kind: Any, node: Any) -> Result:
     if isinstance(value, bool):
         return Found(value, kind)
     if isinstance(value, str) and len(value) <= _TEXT_LIMIT:
-        if value.lower() in ("true", "false"):
-            return Found(value.lower() == "true", kind).note("text_to_bool", detail=value)
         match = find(value, _TRUE_FALSE)
-        if match is not None and not isinstance(match, Tie):
-            return _matched(Found(match.name == "true", kind).note("text_to_bool", detail=value), match, value)
+        if isinstance(match, Match):
+            found = Found(match.name == "true", kind).note("text_to_bool", detail=value)
+            return found.note("most_frequent", detail=value) if match.others else found
     return Miss(f"expected true or false, got {described(node)}")
 
 
@@ -133,7 +137,7 @@ def _named(kind: Any, node: Any, names: Sequence[Name], expected: str) -> Result
     return _matched(found, match, text)
 
 
-def _matched(found: Found, match: Any, text: str) -> Found:
+def _matched(found: Found, match: Match, text: str) -> Found:
     if match.stripped:
         found.note("loose_match", detail=text)
     if match.substring:
