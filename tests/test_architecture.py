@@ -181,7 +181,7 @@ def test_type_checkers_see_the_same_public_names_as_python() -> None:
     blocks = [node for node in _tree(SOURCE / "__init__.py").body if isinstance(node, ast.If)]
     imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
     seen = {(alias.name, node.module) for node in imports for alias in node.names if node.module != "callm"}
-    homes = {(name, home) for home, names in callm._HOMES.items() for name in names}
+    homes = {(name, home) for home, names in callm._HOMES.items() for name in names.split()}
     assert sorted(seen ^ homes) == []
     packages = {name for name in callm.__all__ if _is_module(name)}
     assert sorted({name for name, _ in homes} ^ set(callm.__all__) - packages) == ["__version__"]

@@ -65,7 +65,11 @@ def ask(text: str = "x", **fields: Any) -> Request:
     ],
 )
 def test_silence_ends_in_time(
-    fault_server: FaultServer, stream: bool, fault: Fault, timeouts: Timeouts, error: type[CallTimeout | DeadlineExceeded]
+    fault_server: FaultServer,
+    stream: bool,
+    fault: Fault,
+    timeouts: Timeouts,
+    error: type[CallTimeout | DeadlineExceeded],
 ) -> None:
     client = client_of(fault_server)
     fault_server.always(fault)
@@ -144,7 +148,7 @@ async def test_cancelling_at_any_step_once_or_twice_leaves_nothing(
         assert asyncio.all_tasks() == {asyncio.current_task()}
         fault_server.always(Fault())
         assert (await client.call("still fine")).text == "still fine"
-    assert all(request.closed_at or request.finished for request in fault_server.requests)
+    assert all(request.finished or request.wait_closed(1.0) for request in fault_server.requests)
 
 
 async def _read(client: Client, *, stream: bool) -> None:

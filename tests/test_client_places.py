@@ -240,9 +240,17 @@ def test_a_loop_that_ends_with_an_open_stream_closes_it(client: Client, fault_se
     assert _left_at_once(fault_server, time.monotonic())
 
 
-def test_ctrl_c_ends_a_waiting_call(client: Client, fault_server: FaultServer) -> None:
+@pytest.fixture
+def ctrl_c() -> Iterator[Callable[[], None]]:
+    """What presses Ctrl-C in a moment; who runs the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_a_waiting_call(client: Client, fault_server: FaultServer, ctrl_c: Callable[[], None]) -> None:
     fault_server.always(Fault(delay=5.0))
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    ctrl_c()
     with pytest.raises(KeyboardInterrupt):
         client.call("x").result()
     assert _left_at_once(fault_server, time.monotonic())
@@ -251,9 +259,9 @@ def test_ctrl_c_ends_a_waiting_call(client: Client, fault_server: FaultServer) -
     assert busy(client) == 0
 
 
-def test_ctrl_c_ends_a_stream(client: Client, fault_server: FaultServer) -> None:
+def test_ctrl_c_ends_a_stream(client: Client, fault_server: FaultServer, ctrl_c: Callable[[], None]) -> None:
     fault_server.always(ENDLESS)
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    ctrl_c()
     with pytest.raises(KeyboardInterrupt):
         for _ in client.stream("x"):
             pass

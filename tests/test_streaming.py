@@ -10,7 +10,6 @@ import pytest
 from callm.client import Client
 from callm.errors import (
     APIError,
-    CallTimeout,
     ConfigError,
     NotFoundError,
     OverloadedError,
@@ -168,7 +167,7 @@ def test_what_is_no_stream_is_a_clear_error_and_the_end(
 
 
 def test_a_broken_connection_is_an_error_and_a_clean_end_is_found_by_the_accumulator(fault_server: FaultServer) -> None:
-    fault_server.plan(Fault(at=400, then="reset"), Fault(at=400, then="end"))
+    fault_server.plan(Fault(at=600, then="reset"), Fault(at=600, then="end"))
     accumulator = Accumulator("openai_chat")
     with open_sse(_build(fault_server)) as stream, pytest.raises(TransportError):
         while stream.next().result():
@@ -214,7 +213,7 @@ def test_a_given_transport_stays_open_and_an_own_one_is_closed(fault_server: Fau
     transport = CannedTransport((200, {"content-type": "text/event-stream"}, [b"data: 1\n\n"]))
     request = HTTPRequest("http://anywhere/", {}, method="GET")
     with open_sse(request, transport=transport) as stream:
-        assert stream.next().result() == [ServerSentEvent("message", "1")]
+        assert stream.next().result() == [ServerSentEvent("1")]
         assert transport.open_responses == 1
     assert (transport.open_responses, transport.closed) == (0, False)
     with open_sse(_build(fault_server)) as own:
@@ -223,10 +222,18 @@ def test_a_given_transport_stays_open_and_an_own_one_is_closed(fault_server: Fau
     fault_server.requests[0].wait_closed(1.0)
 
 
-def test_a_timeout_for_the_connection_is_kept() -> None:
-    request = HTTPRequest("http://10.255.255.1:81/", {})
-    with open_sse(request, timeouts=Timeouts(connect=0.05)) as stream, pytest.raises((CallTimeout, TransportError)):
-        stream.next().result()
+def test_the_timeouts_are_the_transport_s_business() -> None:
+    given: list[Timeouts] = []
+
+    class Noting(CannedTransport):
+        def send(self, request: HTTPRequest, timeouts: Timeouts) -> Any:
+            given.append(timeouts)
+            return super().send(request, timeouts)
+
+    for timeouts in (Timeouts(connect=0.5), None):
+        with open_sse(HTTPRequest("http://any/", {}), transport=Noting(), timeouts=timeouts) as stream:
+            assert stream.next().result() is None
+    assert given == [Timeouts(connect=0.5), Timeouts()]
 
 
 def test_any_server_of_events_will_do() -> None:
@@ -236,7 +243,7 @@ def test_any_server_of_events_will_do() -> None:
         events = []
         while batch := stream.next().result():
             events += batch
-    assert [(event.event, event.data) for event in events] == [("a", "x\ny"), ("message", "last")]
+    assert [(event.event, event.data) for event in events] == [("a", "x\ny"), ("", "last")]
 
 
 @pytest.mark.parametrize("name", ["", "soap", "OpenAI", "openai/gpt-5"])
@@ -252,7 +259,7 @@ def test_each_provider_names_its_format(name: str) -> None:
 
 
 def _event(data: str) -> ServerSentEvent:
-    return ServerSentEvent("message", data)
+    return ServerSentEvent(data)
 
 
 CHUNK = '{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}'

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callm.baml.lexer import tokenize
-from callm.baml.source import Source
+from callm.baml.source import Problem, Source
 
 
 def kinds(text):
-    problems = []
+    problems: list[Problem] = []
     return [(token.kind, token.text) for token in tokenize(Source(text), problems)][:-1], problems
 
 

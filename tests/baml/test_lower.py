@@ -1,5 +1,7 @@
 """Declarations to schemas."""
 
+from typing import Any
+
 import pytest
 
 from callm.baml.lower import read_types
@@ -31,7 +33,7 @@ def test_a_class_becomes_its_fields():
         'class A {\n  x int\n  y string? @alias("why") @description(#"\n    two\n      lines\n  "#)\n'
         '  z (int | null)\n  s string? @skip\n  @@description("all")\n}'
     )
-    kind = types.definitions["A"]
+    kind: Any = types.definitions["A"]
     assert isinstance(kind, ClassType)
     assert kind.description == "all"
     assert [(field.name, field.wire, field.required, field.description) for field in kind.fields] == [
@@ -65,7 +67,7 @@ def test_attributes_of_streams_and_constraints_go_to_the_type():
         "class A {\n x int @stream.not_null @check(pos, {{ this > 0 }}) @assert({{ this < 9 }})\n"
         " y (string @stream.done)[]\n @@stream.done\n @@assert(ok, {{ this.x }})\n}"
     )
-    kind = types.definitions["A"]
+    kind: Any = types.definitions["A"]
     assert kind.stream == Stream(done=True)
     assert kind.constraints == (Constraint("assert", "this.x", "ok"),)
     x, y = kind.fields

@@ -1,11 +1,13 @@
 """Tokens to declarations."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callm.baml.parser import parse, parse_type
-from callm.baml.source import Source
+from callm.baml.source import Problem, Source
 from callm.baml.syntax import (
     AliasNode,
     BlockNode,
@@ -21,11 +23,12 @@ from callm.baml.syntax import (
 
 
 def read(text):
-    problems = []
+    problems: list[Problem] = []
     return parse(Source(text, "t.baml"), problems), [str(problem) for problem in problems]
 
 
-def shape(node):
+def shape(node: Any) -> str:
+    text = ""
     match node:
         case NamedType():
             text = node.name
@@ -59,7 +62,7 @@ def shape(node):
     ],
 )
 def test_types(text, expected):
-    problems = []
+    problems: list[Problem] = []
     node = parse_type(Source(text), problems)
     assert not problems
     assert shape(node) == expected
@@ -80,7 +83,7 @@ def test_types(text, expected):
     ],
 )
 def test_wrong_types_say_what_was_expected(text, words):
-    problems = []
+    problems: list[Problem] = []
     assert parse_type(Source(text), problems) is None
     assert words in problems[0].message
 

@@ -4,13 +4,14 @@ import asyncio
 import gc
 import threading
 from contextlib import aclosing
+from typing import Any
 
 import pytest
-from tests.support import run_jumping
 
 from callm.errors import CallCancelled, CallTimeout, DeadlineExceeded
 from callm.middleware.timeout import Timeout
 from callm.types import CallOptions, Cancel, Finish, Message, Request, TextDelta, Timeouts, Usage, UsageReport
+from tests.support import run_jumping
 
 TEXT, PING, FINISH = [TextDelta("x")], [UsageReport(Usage(1, 1))], [Finish("stop")]
 
@@ -135,7 +136,7 @@ def test_cancel_from_another_thread_ends_the_call():
         finally:
             self.closed = True
 
-    model.stream = never.__get__(model)
+    vars(model)["stream"] = never.__get__(model)
     got, error, _ = play(model, request(cancel=cancel))
     assert got == [TEXT]
     assert isinstance(error, CallCancelled)
@@ -207,8 +208,10 @@ def test_an_outer_timeout_of_the_caller_still_works():
 
 def test_no_timer_is_left_behind():
     async def main():
-        loop = asyncio.get_running_loop()
-        async for _ in Timeout(Slow((1, TEXT), (1, FINISH))).stream(request(first_content=9, between_content=9, total=99)):
+        loop: Any = asyncio.get_running_loop()
+        async for _ in Timeout(Slow((1, TEXT), (1, FINISH))).stream(
+            request(first_content=9, between_content=9, total=99)
+        ):
             pass
         gc.collect()
         return [handle for handle in loop._scheduled if not handle.cancelled()]

@@ -1,5 +1,6 @@
 """What type checkers make of `Client`, its calls and its streams. Read by mypy and pyright, run by nobody."""
 
+import asyncio
 from typing import assert_type
 
 import callm
@@ -10,6 +11,24 @@ client = callm.Client("openai/gpt-5-mini")
 async def check_a_call_is_awaited_or_asked() -> None:
     assert_type(await client.call("Hello"), callm.Response)
     assert_type(client.call(callm.Request((callm.Message.user("Hello"),))).result(), callm.Response)
+
+
+async def check_a_call_is_a_coroutine() -> None:
+    assert_type(await asyncio.create_task(client.call("Hello")), callm.Response)
+    one, other = await asyncio.gather(client.call("Hello"), client.call("Hi"))
+    assert_type((one, other), tuple[callm.Response, callm.Response])
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(client.call("Hello"))
+    assert_type(task.result(), callm.Response)
+
+
+def check_asyncio_runs_a_call() -> None:
+    assert_type(asyncio.run(client.call("Hello")), callm.Response)
+
+
+def check_headers_may_be_secret() -> None:
+    callm.Settings(headers={"helicone-auth": callm.Secret("k"), "x-team": "a"})
+    callm.Settings(headers={"x-team": 7})  # type: ignore[dict-item]
 
 
 async def check_a_stream_gives_events() -> None:

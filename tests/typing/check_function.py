@@ -65,3 +65,33 @@ async def check_a_stream_in_async_code() -> None:
 def check_the_results_of_a_map() -> None:
     for result in people.map(["Ada", "Alan"]):
         assert_type(result, list[Person] | callm.CallmError)
+    for number, value in people.map(["Ada", "Alan"]).as_completed():
+        assert_type(number, int)
+        assert_type(value, list[Person] | callm.CallmError)
+    assert_type(people.map(["Ada"]).result(), list[list[Person] | callm.CallmError])
+
+
+async def check_the_results_of_a_map_in_async_code() -> None:
+    assert_type(await people.map(["Ada"]), list[list[Person] | callm.CallmError])
+    async for result in people.map(["Ada"]):
+        assert_type(result, list[Person] | callm.CallmError)
+
+
+def check_a_static_method_is_a_function() -> None:
+    class Agent:
+        @staticmethod
+        @callm.function("openai/gpt-5-mini")
+        def ask(question: str) -> int:
+            """{{ question }}"""
+            ...
+
+    assert_type(Agent.ask("How many?"), int)
+    assert_type(Agent().ask.parse("7"), int)
+
+
+def check_an_output_is_of_its_type() -> None:
+    assert_type(callm.Output(Person).parse("{}"), Person)
+    assert_type(callm.Output(list[int]).parse("[]"), list[int])
+    assert_type(callm.Output(Person).read("{}").value, Person)
+    for partial in callm.parse_partial(Person, ["{"]):
+        assert_type(partial, Person)

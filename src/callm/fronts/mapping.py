@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections import deque
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from callm.errors import CallmError, ConfigError, describe_type
 from callm.io.call import Dual
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 
+    _Advance: TypeAlias = Callable[[int | None], object]
+    """Takes how many calls have finished, or None at the end."""
     _Pairs: TypeAlias = AsyncGenerator[list[tuple[int, "T | CallmError"]], None]
 
 T = TypeVar("T")
 
-_AHEAD = 4
-"""How many times the concurrency may be begun or finished before the consumer has taken the first of them."""
+_AHEAD: Final = 4
+"""How many times the concurrency may be begun while the first of them keeps the others, which are in order, waiting."""
+
+_SLICE: Final = 0.001
+"""For how many seconds inputs are taken before the calls get their turn."""
 
 
 class Results(Dual["T | CallmError"], Generic[T]):
     """The results of a function over many inputs, in the order of the inputs. A failed call's result is its error.
 
     Iterate it with `for` or `async for`; `as_completed()` gives them as they come; `.result()` or `await` gives a list.
-    Inputs are taken as they are needed, so they may be a generator without end. They are calls that cost money, so they
-    run once: make a new map to run them again.
+    Inputs are taken as they are needed, by who reads the results and in their thread, so they may be a generator without
+    end, and one that makes calls of its own. Calls cost money, so they run once: make a new map to run them again.
     """
 
     def __init__(
@@ -70,14 +78,16 @@ class Results(Dual["T | CallmError"], Generic[T]):
 
     def batches(self) -> AsyncGenerator[list[T | CallmError], None]:
         """Return the results in order, in lists of those that became ready together."""
-        return _in_order(*self._begin())
+        pairs, feed = self._begin()
+        self._between = feed.fill
+        return _in_order(pairs, feed)
 
-    def _begin(self) -> tuple[_Pairs[T], asyncio.Semaphore]:
-        """Return the generator of results as they come, and what to release for each that the consumer has taken."""
+    def _begin(self) -> tuple[_Pairs[T], _Feed]:
         self._refuse_second()
         self._begun = True
-        room = asyncio.Semaphore(self._concurrency * _AHEAD)
-        return _run(self._call, self._inputs, self._concurrency, room, progress=self._progress), room
+        feed = _Feed(self._inputs)
+        bar = functools.partial(_bar, self._inputs) if self._progress else _no_bar
+        return _run(self._call, feed, self._concurrency, bar), feed
 
     def _refuse_second(self) -> None:
         if self._begun:
@@ -85,15 +95,46 @@ class Results(Dual["T | CallmError"], Generic[T]):
 
 
 class _Completed(Dual["tuple[int, T | CallmError]"], Generic[T]):
-    def __init__(self, begin: Callable[[], tuple[_Pairs[T], asyncio.Semaphore]]) -> None:
+    def __init__(self, begin: Callable[[], tuple[_Pairs[T], _Feed]]) -> None:
         super().__init__()
         self._begin = begin
 
     def batches(self) -> _Pairs[T]:
-        return _as_completed(*self._begin())
+        pairs, feed = self._begin()
+        self._between = feed.fill
+        return pairs
 
 
-async def _in_order(pairs: _Pairs[T], room: asyncio.Semaphore) -> AsyncGenerator[list[T | CallmError], None]:
+class _Feed:
+    """The inputs between who has them, in the reader's thread, and the calls, in the loop."""
+
+    def __init__(self, inputs: Iterable[Any]) -> None:
+        self._numbered = enumerate(inputs)
+        self.ready: deque[tuple[int, Any]] = deque()
+        self.wanted = 0
+        self.held = 0  # results that wait for those before them
+        self.ended = False
+
+    def want(self, concurrency: int, running: int) -> bool:
+        """Ask for as many inputs as calls may begin; return whether any are."""
+        room = min(concurrency, concurrency * _AHEAD - self.held) - running
+        self.wanted = 0 if self.ended else max(0, room)
+        return self.wanted > 0
+
+    def fill(self) -> None:
+        """Take the inputs that are wanted: one at least, and no more of slow ones before the calls get their turn."""
+        end = monotonic() + _SLICE
+        while self.wanted > len(self.ready) and not self.ended:
+            item = next(self._numbered, None)
+            if item is None:
+                self.ended = True
+            else:
+                self.ready.append(item)
+            if monotonic() > end:
+                return
+
+
+async def _in_order(pairs: _Pairs[T], feed: _Feed) -> AsyncGenerator[list[T | CallmError], None]:
     waiting: dict[int, T | CallmError] = {}
     following = 0
     async with aclosing(pairs) as batches:
@@ -103,90 +144,59 @@ async def _in_order(pairs: _Pairs[T], room: asyncio.Semaphore) -> AsyncGenerator
             while following in waiting:
                 ready.append(waiting.pop(following))
                 following += 1
-            if ready:
-                yield ready
-                _release(room, len(ready))
-
-
-async def _as_completed(pairs: _Pairs[T], room: asyncio.Semaphore) -> _Pairs[T]:
-    async with aclosing(pairs) as batches:
-        async for batch in batches:
-            yield batch
-            _release(room, len(batch))
-
-
-def _release(room: asyncio.Semaphore, count: int) -> None:
-    for _ in range(count):
-        room.release()
+            feed.held = len(waiting)
+            yield ready
 
 
 async def _run(
-    call: Callable[[Any], Coroutine[Any, Any, T]],
-    inputs: Iterable[Any],
-    concurrency: int,
-    room: asyncio.Semaphore,
-    *,
-    progress: bool,
+    call: Callable[[Any], Coroutine[Any, Any, T]], feed: _Feed, concurrency: int, bar: Callable[[], _Advance]
 ) -> _Pairs[T]:
-    bar = _bar(inputs) if progress else None
-    done: asyncio.Queue[tuple[int, T | CallmError] | None] = asyncio.Queue()
-    numbered = enumerate(inputs)
-    workers = [asyncio.create_task(_work(call, numbered, room, done)) for _ in range(concurrency)]
-    running = len(workers)
-    try:
-        while running:
-            batch = [await done.get()]
-            while not done.empty():
-                batch.append(done.get_nowait())
-            if None in batch:
-                running -= batch.count(None)
-                _raise_what_broke(workers)
-            pairs = [pair for pair in batch if pair is not None]
-            if bar is not None:
-                bar(len(pairs))
-            if pairs:
-                yield pairs
-    finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
-        if bar is not None:
-            bar(None)
-
-
-def _raise_what_broke(workers: list[asyncio.Task[None]]) -> None:
-    """Raise what is no failed call: an input that could not be had, an argument of the wrong form."""
-    for worker in workers:
-        if not worker.done():
-            continue
-        if worker.cancelled():
-            raise RuntimeError("a call of the map was cancelled, but not by who reads its results")
-        if (error := worker.exception()) is not None:
-            raise error
-
-
-async def _work(
-    call: Callable[[Any], Coroutine[Any, Any, T]],
-    numbered: Iterator[tuple[int, Any]],
-    room: asyncio.Semaphore,
-    done: asyncio.Queue[tuple[int, T | CallmError] | None],
-) -> None:
+    """Yield the results as calls finish, and an empty list where the reader is to take inputs."""
+    advance = bar()
+    running: dict[asyncio.Task[T], int] = {}
+    done: asyncio.Queue[asyncio.Task[T]] = asyncio.Queue()
     try:
         while True:
-            await room.acquire()
-            try:
-                number, item = next(numbered)
-            except StopIteration:
-                return
-            try:
-                done.put_nowait((number, await call(item)))
-            except CallmError as error:
-                done.put_nowait((number, error))
+            while feed.ready:
+                number, item = feed.ready.popleft()
+                task = asyncio.create_task(call(item))
+                task.add_done_callback(done.put_nowait)
+                running[task] = number
+            await asyncio.sleep(0)  # what began may begin
+            finished: list[asyncio.Task[T]] = []
+            if done.empty() and not feed.want(concurrency, len(running)):
+                if not running:
+                    return
+                finished.append(await done.get())
+            while not done.empty():
+                finished.append(done.get_nowait())
+            feed.want(concurrency, len(running) - len(finished))
+            advance(len(finished))
+            yield [(running.pop(task), _result(task)) for task in finished]
     finally:
-        asyncio.get_running_loop().call_soon(done.put_nowait, None)  # when the task is done, with its exception
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        advance(None)
 
 
-def _bar(inputs: Iterable[Any]) -> Callable[[int | None], object]:
+def _result(task: asyncio.Task[T]) -> T | CallmError:
+    """Return the result of a call or its failure. What is no failed call ends the map: an argument of the wrong form."""
+    if task.cancelled():
+        raise RuntimeError("a call of the map was cancelled, but not by who reads its results")
+    error = task.exception()
+    if error is None:
+        return task.result()
+    if isinstance(error, CallmError):
+        return error
+    raise error
+
+
+def _no_bar() -> _Advance:
+    return lambda _: None
+
+
+def _bar(inputs: Iterable[Any]) -> _Advance:
     try:
         from rich.console import Console  # noqa: PLC0415  # an extra, and only when asked for
         from rich.progress import Progress  # noqa: PLC0415  # likewise

@@ -108,25 +108,26 @@ async def _shown(
 
 async def _spaced(batches: AsyncGenerator[list[T], None], interval: float) -> AsyncGenerator[list[T], None]:
     """Yield the newest value at most once in `interval` seconds, and the last one always."""
-    loop = asyncio.get_running_loop()
     newest: list[T] = []
-    due = loop.time()
-    coming = asyncio.ensure_future(anext(batches, None))
+    news = asyncio.Event()
+
+    async def read() -> None:
+        async with aclosing(batches) as source:
+            async for batch in source:
+                newest[:] = batch[-1:]
+                news.set()
+
+    # A task of its own: it closes what it reads, however often whoever waits for it here is cancelled.
+    reading = asyncio.create_task(read())
+    reading.add_done_callback(lambda _: news.set())
     try:
-        while True:
-            await asyncio.wait({coming}, timeout=max(0.0, due - loop.time()) if newest else None)
-            if coming.done():
-                batch = coming.result()
-                if batch is None:
-                    break
-                newest = batch[-1:]
-                coming = asyncio.ensure_future(anext(batches, None))
-            if newest and loop.time() >= due:
-                yield newest
-                newest, due = [], loop.time() + interval
-        if newest:
-            yield newest
+        while newest or not reading.done():
+            await news.wait()
+            news.clear()
+            if newest:
+                yield [newest.pop()]
+                await asyncio.wait({reading}, timeout=interval)
+        reading.result()
     finally:
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)  # nobody is left to be told
-        await batches.aclose()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)

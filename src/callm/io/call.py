@@ -79,6 +79,7 @@ class Dual(Generic[T]):
         """Make a stream that begins when it is first iterated."""
         self._sync: Generator[T, None, None] | None = None
         self._async: AsyncGenerator[T, None] | None = None
+        self._between: Callable[[], object] | None = None  # called by who reads, in their thread, behind each batch
 
     def batches(self) -> AsyncGenerator[list[T], None]:
         """Return the generator of lists of items behind this stream.
@@ -126,25 +127,35 @@ class Dual(Generic[T]):
         if self._async is not None:
             raise RuntimeError("this stream is being read by async code")
         if self._sync is None:
-            self._sync = _flatten_sync(self.batches())
+            batches = self.batches()
+            self._sync = _flatten_sync(batches, self._between)
         return self._sync
 
     def _async_items(self) -> AsyncGenerator[T, None]:
         if self._sync is not None:
             raise RuntimeError("this stream is being read by sync code")
         if self._async is None:
-            self._async = _flatten_async(self.batches())
+            batches = self.batches()
+            self._async = _flatten_async(batches, self._between)
         return self._async
 
 
-async def _flatten_async(batches: AsyncGenerator[list[T], None]) -> AsyncGenerator[T, None]:
+async def _flatten_async(
+    batches: AsyncGenerator[list[T], None], between: Callable[[], object] | None
+) -> AsyncGenerator[T, None]:
     async with aclosing(batches) as source:
         async for batch in source:
             for item in batch:
                 yield item
+            if between is not None:
+                between()
 
 
-def _flatten_sync(batches: AsyncGenerator[list[T], None]) -> Generator[T, None, None]:
+def _flatten_sync(
+    batches: AsyncGenerator[list[T], None], between: Callable[[], object] | None
+) -> Generator[T, None, None]:
     with closing(portal.iterate(batches)) as source:
         for batch in source:
             yield from batch
+            if between is not None:
+                between()

@@ -42,7 +42,6 @@ from callm.schema.model import (
     UnionType,
 )
 
-
 __all__ = ["Coercion", "name_of"]
 
 
@@ -142,7 +141,7 @@ class Coercion:
 
     def _readings(self, kind: Any, node: Readings, *, in_union: bool) -> Result:
         if isinstance(kind, StringType | EnumType) or (isinstance(kind, LiteralType) and isinstance(kind.value, str)):
-            if kind is EnumType or self._cast.cast(kind, node.text) is None:
+            if self._cast.cast(kind, node.text) is None:
                 return _COERCIONS[type(kind)](self, kind, node, in_union=in_union)
             return self.read(kind, node.text, in_union=in_union)
         options = [self.read(kind, option, in_union=in_union) for option in node.options]

@@ -143,7 +143,7 @@ class ClassFrame(Frame):
         self._child = child
         if child is NOTHING:
             self._last = NOTHING if self._needed else self._value
-        elif self._needed and (child is None or self._needed != {self._name}):
+        elif self._needed and (child is None or self._needed != frozenset({self._name})):
             self._last = NOTHING
         elif child or not self._is_blank(child):
             place = self.expected

@@ -18,7 +18,8 @@ from callm.parse.frames import SKIP, ClassFrame, Frame, RawFrame, WrapperFrame
 from callm.parse.openings import open_frame
 from callm.parse.partial_value import NOTHING
 from callm.parse.places import Place, Places
-from callm.parse.reader import Reader, bare
+from callm.parse.reader import Reader
+from callm.parse.tokens import bare
 from callm.parse.tree import Open, show
 
 FREE: Final = 2048

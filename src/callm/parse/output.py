@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast, overload
 
 import msgspec
 
@@ -86,7 +86,11 @@ class Reading(msgspec.Struct, Generic[T], frozen=True):
 class Output(Generic[T]):
     """A type that a model answers in. `parse` turns its text into the value."""
 
-    def __init__(self, annotation: type[T] | Any, *, name: str = "output", policy: Policy = FAITHFUL) -> None:
+    @overload
+    def __init__(self, annotation: type[T], *, name: str = ..., policy: Policy = ...) -> None: ...
+    @overload
+    def __init__(self: Output[Any], annotation: Any, *, name: str = ..., policy: Policy = ...) -> None: ...
+    def __init__(self, annotation: Any, *, name: str = "output", policy: Policy = FAITHFUL) -> None:
         """Describe `annotation`.
 
         Args:
@@ -181,7 +185,7 @@ class Output(Generic[T]):
         try:
             value = build(found)
             if getattr(self.annotation, "__pydantic_root_model__", False):
-                value = cast("Any", self.annotation).model_validate(value)
+                value = self.annotation.model_validate(value)
             return Reading(cast("T", value), tuple(repairs), tuple(checks), candidate)
         except NotBuilt as error:
             raise self._refuse(text, error.problems) from error
@@ -242,7 +246,11 @@ def output_of(annotation: Any, policy: Policy) -> Output[Any]:
     return Output(annotation, policy=policy)
 
 
-def parse_partial(annotation: type[T] | Any, chunks: Iterable[str], *, policy: Policy = FAITHFUL) -> Iterator[T]:
+@overload
+def parse_partial(annotation: type[T], chunks: Iterable[str], *, policy: Policy = ...) -> Iterator[T]: ...
+@overload
+def parse_partial(annotation: Any, chunks: Iterable[str], *, policy: Policy = ...) -> Iterator[Any]: ...
+def parse_partial(annotation: Any, chunks: Iterable[str], *, policy: Policy = FAITHFUL) -> Iterator[Any]:
     """Yield the value of `annotation` as it grows with the pieces of a model's text. For those who bring their own client.
 
     Args:
@@ -250,7 +258,7 @@ def parse_partial(annotation: type[T] | Any, chunks: Iterable[str], *, policy: P
         chunks: the pieces of the text.
         policy: which repairs are allowed.
     """
-    partial = Output[T](annotation, policy=policy).partial()
+    partial = Output(annotation, policy=policy).partial()
     for chunk in chunks:
         value = partial.feed(chunk)
         if value is not None:

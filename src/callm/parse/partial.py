@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
@@ -94,7 +94,7 @@ class Partial(Generic[T]):
             more, self._more = self._more, None
             later = self._step(more)
             value = value if later is NOTHING else later
-        return self._shown(value)
+        return cast("T | None", self._shown(value))
 
     def close(self) -> T | None:
         """Take the end of the text: return the value so far if `feed` has not."""
@@ -106,7 +106,7 @@ class Partial(Generic[T]):
             value = self._coerced() if self._is_short else NOTHING
         elif self._step == self._read:
             value = self._reader.end()
-        return self._shown(value)
+        return cast("T | None", self._shown(value))
 
     def _shown(self, value: Any) -> Any:
         if value is NOTHING:

@@ -43,7 +43,9 @@ def _object(found: Found, parts: dict[str, Any], *, is_whole: bool) -> Any:
     kind: ClassType = found.type
     missing = {name for name, part in found.parts.items() if part.has("default_for_missing_optional")}  # type: ignore[union-attr]  # an object has them by name
     if is_whole:
-        parts |= {field.name: copy(field.default) for field in kind.fields if field.name in missing and has_default(field)}
+        parts |= {
+            field.name: copy(field.default) for field in kind.fields if field.name in missing and has_default(field)
+        }
     if is_object(kind):
         return partial_type(kind)(**parts)
     return {name: part for name, part in parts.items() if name not in missing or not may_lack(kind, name)}
@@ -71,7 +73,7 @@ def keeps(new: Any, old: Any) -> bool:
     if isinstance(old, str):
         return isinstance(new, str) and new.startswith(old)
     if isinstance(old, list):
-        return isinstance(new, list) and len(new) >= len(old) and all(map(keeps, new, cast("list[Any]", old)))
+        return isinstance(new, list) and len(new) >= len(old) and all(map(keeps, new, old))
     parts = _parts(old)
     if parts is None:
         return equal(new, old)

@@ -16,8 +16,9 @@ import re
 from typing import Any, Final
 
 from callm.errors import OutputError
-from callm.parse.numerals import MAX_DIGITS, parse_float, parse_int
-from callm.parse.tree import Open, Pairs, show
+from callm.parse.numerals import MAX_DIGITS
+from callm.parse.tokens import CONSTANTS, MISSING, OpenArray, OpenObject, bare, block
+from callm.parse.tree import Open
 
 MAX_DEPTH: Final = 200
 """How deep objects and arrays may be nested."""
@@ -33,50 +34,12 @@ _UNQUOTED_END: Final = {
 }
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", '"': '"', "/": "/"}
 _HEX: Final = re.compile(r"[0-9a-fA-F]{4}")
+_HIGH_SURROGATE, _LOW_SURROGATE, _SURROGATES_END = 0xD800, 0xDC00, 0xE000
+_LOOK: Final = 200
+"""How far ahead a key is looked for."""
+
 _NEXT_KEY: Final = re.compile(r"""("[^"\n]{0,200}"|'[^'\n]{0,200}'|[A-Za-z_][\w-]{0,100})\s*:""")
 _NEXT_QUOTED_KEY: Final = re.compile(r'"[^"\n]{0,200}"\s*:')
-_CONSTANTS: Final = {"true": True, "false": False, "null": None}
-_MISSING: Final = object()
-
-
-class _Object:
-    __slots__ = ("keys", "values")
-
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-        self.values: list[Any] = []
-
-    def add(self, value: Any) -> None:
-        if len(self.keys) == len(self.values):
-            self.keys.append(value if isinstance(value, str) else show(value))
-        else:
-            self.values.append(value)
-
-    @property
-    def place(self) -> str:
-        return "key" if len(self.keys) == len(self.values) else "value"
-
-    def value(self, last: Any = _MISSING) -> dict[str, Any] | Pairs:
-        """Return the object; `last` is a value still being written. A key without a value is dropped."""
-        values = self.values if last is _MISSING else [*self.values, last]
-        found = dict(zip(self.keys, values, strict=False))
-        if len(found) == len(values):
-            return found
-        return Pairs(tuple(zip(self.keys, values, strict=False)))
-
-
-class _Array:
-    __slots__ = ("items",)
-    place = "item"
-
-    def __init__(self) -> None:
-        self.items: list[Any] = []
-
-    def add(self, value: Any) -> None:
-        self.items.append(value)
-
-    def value(self, last: Any = _MISSING) -> list[Any]:
-        return self.items if last is _MISSING else [*self.items, last]
 
 
 class Reader:
@@ -86,7 +49,7 @@ class Reader:
         """Refuse nesting deeper than `max_depth`."""
         self._buffer = ""
         self._at: int = 0
-        self._stack: list[_Object | _Array] = []
+        self._stack: list[OpenObject | OpenArray] = []
         self._scalar = ""  # "", '"', "'", "`", '"""', "```", "bare", "//", "/*"
         self._pieces: list[str] = []
         self._quotes = 0
@@ -117,25 +80,25 @@ class Reader:
         """The top-level values so far, the open one among them."""
         value = self._open_scalar()
         for frame in reversed(self._stack):
-            if value is not _MISSING and frame.place == "key":
-                value = _MISSING
+            if value is not MISSING and frame.place == "key":
+                value = MISSING
             value = Open(frame.value(value))
-        return self._done if value is _MISSING else [*self._done, value]
+        return self._done if value is MISSING else [*self._done, value]
 
     def _open_scalar(self) -> Any:
         kind = self._scalar
         if kind in ("", "//", "/*"):
-            return _MISSING
+            return MISSING
         rest = self._buffer[self._at :]
         if kind == "bare":
             text = ("".join(self._pieces) + rest).strip()
-            return Open(bare(text)) if text else _MISSING
+            return Open(bare(text)) if text else MISSING
         if len(kind) == 1 and rest[:1] == kind:
             return "".join(self._pieces)  # its quote has come, and nothing behind it says otherwise
         if kind == '"' and rest[:1] == "\\":
             rest = ""  # half an escape
         text = "".join(self._pieces) + rest
-        return Open(text if len(kind) == 1 else _block(kind, text.rstrip(kind[0])))
+        return Open(text if len(kind) == 1 else block(kind, text.rstrip(kind[0])))
 
     # -- the loop
 
@@ -158,7 +121,7 @@ class Reader:
             if character == ",":
                 self._at += 1
                 return True
-            if type(top) is _Object:
+            if type(top) is OpenObject:
                 if character == ":":
                     self._at += 1
                     return True
@@ -167,10 +130,10 @@ class Reader:
             elif character == "]":
                 return self._pop()
         if character in "{[":
-            return self._push(_Object() if character == "{" else _Array())
+            return self._push(OpenObject() if character == "{" else OpenArray())
         return self._begin(character)
 
-    def _push(self, frame: _Object | _Array) -> bool:
+    def _push(self, frame: OpenObject | OpenArray) -> bool:
         if len(self._stack) >= self._max_depth:
             raise OutputError(f"the answer is nested more than {self._max_depth} deep")
         self._stack.append(frame)
@@ -194,7 +157,7 @@ class Reader:
         mark = character
         if character in '"`':
             triple = buffer[at : at + 3]
-            if len(triple) < 3 and triple == character * len(triple) and not self._final:  # noqa: PLR2004
+            if len(triple) < 3 and triple == character * len(triple) and not self._final:  # noqa: PLR2004  # three quotes
                 return False
             mark = triple if triple == character * 3 else character
         elif character == "/":
@@ -202,7 +165,7 @@ class Reader:
             if not follow and not self._final:
                 return False
             mark = "/" + follow if follow in ("/", "*") and follow else "bare"
-            if mark == "bare" and not (self._stack and type(self._stack[-1]) is _Object):
+            if mark == "bare" and not (self._stack and type(self._stack[-1]) is OpenObject):
                 self._at += 1
                 return True
         elif character != "'":
@@ -263,9 +226,9 @@ class Reader:
             return True
         code = int(digits, 16)
         self._at += 6
-        if 0xDC00 <= code < 0xE000 and self._pieces and "\ud800" <= self._pieces[-1] < "\udc00":
+        if _LOW_SURROGATE <= code < _SURROGATES_END and self._pieces and "\ud800" <= self._pieces[-1] < "\udc00":
             high = ord(self._pieces.pop())
-            code = 0x10000 + ((high - 0xD800) << 10) + code - 0xDC00
+            code = 0x10000 + ((high - _HIGH_SURROGATE) << 10) + code - _LOW_SURROGATE
         self._pieces.append(chr(code))
         return True
 
@@ -277,7 +240,7 @@ class Reader:
             return True if self._final else None
         follow = buffer[at]
         if follow in _BLANK:
-            at = self._looked = _SPACE.match(buffer, max(at, self._looked)).end()  # type: ignore[union-attr]
+            at = self._looked = _SPACE.match(buffer, max(at, self._looked)).end()  # type: ignore[union-attr]  # it matches always
             if at >= len(buffer):
                 return True if self._final else None
             return self._closes_before(buffer[at], at, place)
@@ -292,12 +255,12 @@ class Reader:
             second = self._buffer[at + 1 : at + 2]
             if not second and not self._final:
                 return None
-            return second in ("/", "*") and second != ""
+            return second in ("/", "*")
         if follow in _CLOSERS[place] or (follow == "," and place in ("value", "item")):
             return True
         if follow == '"' and place == "value" and self._quotes % 2 == 0:  # the comma before the next key is missing
             found = _NEXT_QUOTED_KEY.match(self._buffer, at)
-            if found is None and not self._final and len(self._buffer) - at < 200:  # noqa: PLR2004
+            if found is None and not self._final and len(self._buffer) - at < _LOOK:
                 return None if '"' not in self._buffer[at + 1 :].rstrip()[:-1] else False
             return found is not None
         return False
@@ -311,7 +274,7 @@ class Reader:
             return self._keep(len(mark) - 1)
         self._pieces.append(self._buffer[self._at : end])
         self._at = end + len(mark)
-        return self._end(_block(mark, "".join(self._pieces)))
+        return self._end(block(mark, "".join(self._pieces)))
 
     def _keep(self, held: int) -> bool:
         """Put aside all but the last `held` characters, which may be the beginning of the end."""
@@ -362,7 +325,7 @@ class Reader:
             return True
         text = "".join(self._pieces).strip() if sum(map(len, self._pieces)) <= 4 * MAX_DIGITS else "( "
         plain = bare(text)
-        constant = not isinstance(plain, str) or text.lower() in _CONSTANTS
+        constant = not isinstance(plain, str) or text.lower() in CONSTANTS
         if buffer[at] not in " \t\r":
             return self._starts_anew(at, number=constant and isinstance(plain, int | float))
         if constant or (" " not in text and "(" not in text):
@@ -382,7 +345,7 @@ class Reader:
             return True
         if _NEXT_KEY.match(buffer, at):
             return True
-        waits = not self._final and len(buffer) - at < 200 and not re.search(r"[:,}\n]", buffer[at:])  # noqa: PLR2004
+        waits = not self._final and len(buffer) - at < _LOOK and not re.search(r"[:,}\n]", buffer[at:])
         return None if waits else False
 
 
@@ -404,29 +367,3 @@ def read(text: str) -> list[Any]:
     reader = Reader()
     reader.feed(text)
     return reader.close()
-
-
-def bare(text: str) -> Any:
-    """Return what a text without quotes means: a constant, a number, or the text."""
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    whole = parse_int(text)
-    if whole is not None:
-        return whole
-    number = parse_float(text)
-    if number is not None and number - number == 0:  # finite
-        return number
-    return text
-
-
-def _block(mark: str, text: str) -> str:
-    """Return a triple-quoted text without its common indentation; of a fenced one, without its first line too."""
-    if mark == "```" and "\n" in text:
-        text = text.partition("\n")[2]
-    lines = text.split("\n")
-    if lines and not lines[0].strip():
-        lines = lines[1:]
-    if lines and not lines[-1].strip():
-        lines = lines[:-1]
-    margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-    return "\n".join(line[margin:] for line in lines)

@@ -220,7 +220,9 @@ def test_a_tool_name_that_the_api_would_refuse_is_an_error(name: str) -> None:
         (None, False, {"type": "auto", "disable_parallel_tool_use": True}),
     ],
 )
-def test_the_choice_of_tools(choice: str | None, parallel: bool | None, expected: dict[str, Any] | None) -> None:  # noqa: FBT001  # a table
+def test_the_choice_of_tools(
+    choice: str | None, parallel: bool | None, expected: dict[str, Any] | None
+) -> None:  # a table
     settings = Settings(tool_choice=choice, parallel_tool_calls=parallel)
     assert body(tools=(TOOL,), settings=settings).get("tool_choice") == expected
 

@@ -80,7 +80,7 @@ def test_bytes_may_be_put_in_and_cut_out(case: Any, place: int, more: bytes) -> 
 
 
 @given(st.binary(max_size=200), st.booleans())
-def test_any_bytes_end_in_events_or_an_error(data: bytes, stream: bool) -> None:  # noqa: FBT001 - hypothesis fills it
+def test_any_bytes_end_in_events_or_an_error(data: bytes, stream: bool) -> None:
     survive(data, stream=stream)
 
 

@@ -204,6 +204,6 @@ FRAGMENT = st.fixed_dictionaries(
 
 
 @given(st.lists(FRAGMENT, max_size=8), st.booleans())
-def test_any_fragments_make_events_that_fold(fragments: list[dict[str, Any]], complete: bool) -> None:  # noqa: FBT001 - hypothesis fills it
+def test_any_fragments_make_events_that_fold(fragments: list[dict[str, Any]], complete: bool) -> None:
     response = fold(events_of(*fragments, complete=complete))
     assert bool(response.tool_calls) <= complete

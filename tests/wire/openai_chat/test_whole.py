@@ -49,8 +49,32 @@ ODD = st.sampled_from([None, "", "x", 0, 1, 1.5, True, [], [1], {}, {"a": 1}, {"
 @given(
     place=st.sampled_from(["body", "choice", "message", "usage"]),
     name=st.sampled_from(
-        "id model choices usage error x_groq object service_tier provider index message finish_reason logprobs error "
-        "stop_reason content refusal reasoning tool_calls function_call audio annotations prompt_tokens cost".split()
+        [
+            "id",
+            "model",
+            "choices",
+            "usage",
+            "error",
+            "x_groq",
+            "object",
+            "service_tier",
+            "provider",
+            "index",
+            "message",
+            "finish_reason",
+            "logprobs",
+            "error",
+            "stop_reason",
+            "content",
+            "refusal",
+            "reasoning",
+            "tool_calls",
+            "function_call",
+            "audio",
+            "annotations",
+            "prompt_tokens",
+            "cost",
+        ]
     ),
     value=ODD,
 )

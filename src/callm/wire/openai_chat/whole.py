@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from callm.types import Event, Finish, FinishReason, Metadata, ResponseStart, TextDelta, UsageReport
+from callm.types import Event, Finish, FinishReason, Metadata, ResponseStart, TextDelta, Usage, UsageReport
 from callm.wire.openai_chat.usage import read_facts, read_usage
 from callm.wire.untyped import NO_JSON
 
@@ -63,6 +63,7 @@ FACTS: Final = _Body.__struct_fields__[7:]
 
 _RARE_OF_CHOICE: Final = _Choice.__struct_fields__[2:]
 _RARE_OF_MESSAGE: Final = _Message.__struct_fields__[1:]
+_NO_USAGE: Final = Usage()
 _decode = msgspec.json.Decoder(_Body).decode
 
 
@@ -84,7 +85,9 @@ def read_whole(data: str) -> list[Event] | None:
     events: list[Event] = [ResponseStart(body.id, body.model)] if body.id or body.model else []
     if facts := {name: value for name in FACTS if (value := getattr(body, name)) is not None}:
         events.append(Metadata(facts))
-    events += (TextDelta(content), UsageReport(read_usage(body.usage)))
+    events.append(TextDelta(content))
+    if (usage := read_usage(body.usage)) != _NO_USAGE:
+        events.append(UsageReport(usage))
     if costs := read_facts(body.usage):
         events.append(Metadata(costs))
     events.append(Finish(reason, choice.finish_reason))

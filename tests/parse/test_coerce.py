@@ -1,0 +1,87 @@
+"""Values out of nodes: containers, unions, classes, and how far it goes."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callm.baml.lower import read_types
+from callm.errors import OutputError
+from callm.parse.coerce import Coercion
+from callm.parse.found import Found, Miss
+from callm.parse.output import Output
+from callm.parse.policies import FAITHFUL, LENIENT, STRICT
+
+TYPES = read_types(
+    "class Point {\n x int\n y int?\n tag string\n}\nclass One {\n name string\n}\nclass Wrap {\n inner One\n}\n"
+    "class Node {\n v int\n kids Node[]\n}\ntype Tree = int | Tree[]\nenum Mood {\n HAPPY\n SAD\n}\n"
+    "class Both {\n name string\n}\nclass Cat {\n name string\n meow bool\n}"
+)
+
+
+def read(kind, text, policy=LENIENT):
+    return Output(TYPES.schema(kind), policy=policy).parse(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("Point", "{X: '1', tag: t, other: 5}", {"x": 1, "y": None, "tag": "t"}),
+        ("Point[]", '{"x":1,"tag":"a"}\n{"x":2,"tag":"b"}', [{"x": 1, "y": None, "tag": "a"}, {"x": 2, "y": None, "tag": "b"}]),
+        ("Wrap", '{"inner":"a"}', {"inner": {"name": "a"}}),
+        ("Node", '{"v":1,"kids":[{"v":2}]}', {"v": 1, "kids": [{"v": 2, "kids": []}]}),
+        ("Tree", '[1,[2,[3,"4"]]]', [1, [2, [3, 4]]]),
+        ("int[]", '[1, "x", 3]', [1, 3]),
+        ("int[]", "5", [5]),
+        ("map<string, int>", '{"a": 1, "b": "x"}', {"a": 1}),
+        ("int?", "x", None),
+        ("int | string", "5", 5),
+        ("int | string", "5 apples", "5 apples"),
+        ("Both | Cat", '{"name":"a","meow":true}', {"name": "a", "meow": True}),
+        ("Mood[]", '["happy", "Sad!"]', ["HAPPY", "SAD"]),
+    ],
+)  # fmt: skip
+def test_leniently_much_is_read(kind, text, value):
+    assert read(kind, text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("int[]", '[1, "x", 3]'),  # an item would be lost
+        ("int[]", "no list at all"),
+        ("Node", '{"v":1}'),  # a list would be invented
+        ("int", "3.5"),
+        ("map<string, int>", '{"a": "x"}'),
+        ("Point", '{"x": 1, "y": "no number", "tag": "t"}'),
+    ],
+)
+def test_faithfully_nothing_is_lost_or_invented(kind, text):
+    read(kind, text)
+    with pytest.raises(OutputError, match="not allowed by the policy 'faithful'"):
+        read(kind, text, FAITHFUL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [("Point", '{"x": "1", "tag": "t"}'), ("Point", "{x: 1, tag: t}"), ("Mood", '"happy"')]
+)
+def test_strictly_nothing_is_repaired(kind, text):
+    read(kind, text, FAITHFUL)
+    with pytest.raises(OutputError, match="'strict'"):
+        read(kind, text, STRICT)
+
+
+def test_what_is_missing_is_named_with_its_path():
+    with pytest.raises(OutputError) as raised:
+        read("Node", '{"v": 1, "kids": [{"v": "x"}]}', FAITHFUL)
+    assert "kids" in str(raised.value)
+    with pytest.raises(OutputError) as raised:
+        read("Point", "{}", FAITHFUL)
+    assert [problem.split(":")[0] for problem in raised.value.problems] == ["x", "tag"]
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)))  # fmt: skip
+@settings(max_examples=200)
+def test_every_node_is_coerced_or_missed(node):
+    for kind in ("Point", "Tree", "Node[]", "Mood | int[] | Cat", "map<string, One>"):
+        assert isinstance(Coercion(TYPES.schema(kind)).root(node), Found | Miss)
