@@ -125,14 +125,14 @@ def test_slow_inputs_do_not_hold_up_the_calls_that_could_begin(colour: str) -> N
 
     def slow() -> Iterator[int]:
         for item in range(5):
-            time.sleep(0.02)
+            time.sleep(0.05)
             yield item
 
     results = Results(call, slow(), concurrency=64, progress=False)
     started = time.monotonic()
     assert (list(results) if colour == "sync" else asyncio.run(results._all())) == list(range(5))
-    assert begun[0] - started < 0.04
-    assert begun[-1] - begun[0] > 0.05
+    assert begun[0] - started < 0.2  # of the 0.25 that the inputs take
+    assert begun[-1] - begun[0] > 0.1
 
 
 def test_one_slow_call_does_not_let_the_others_run_ahead_without_end() -> None:
@@ -344,5 +344,6 @@ def test_the_server_sees_no_more_at_once_than_wanted_and_leaving_reaches_it(
     for _ in count.map([str(number) for number in range(40)], concurrency=5):
         break
     left = time.monotonic()
+    time.sleep(0.02)  # the server's thread may be about to note that it has answered the first
     assert all(request.wait_closed(1.0) - left < 0.1 for request in fault_server.requests if not request.finished)
     assert busy(client) == 0

@@ -1,4 +1,4 @@
-"""The command line: `callm run`, `models`, `local`, `version`.
+"""The command line: `callm run`, `models`, `parse`, `local`, `version`.
 
 1. A command's module is imported when the command is used: `callm --help` stays quick.
 2. Exit codes: 0; 1 the call failed; 2 what was asked for is wrong, and nothing was sent; 130 after Ctrl-C.
@@ -33,6 +33,7 @@ NO_READER: Final = 141
 _COMMANDS: Final = {
     "local": "Install and inspect the small model that runs on this machine.",
     "models": "List the providers, their addresses and their keys' variables.",
+    "parse": "Read a model's text as a type, and show what was repaired.",
     "run": "Call a model: a function of yours, or a request file.",
     "version": "Show the version.",
 }

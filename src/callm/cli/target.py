@@ -39,6 +39,25 @@ def load(target: str) -> Function[..., Any, Any]:
     raise click.UsageError(f"{place} has no function {name!r}: {hint}")
 
 
+def load_type(target: str) -> Any:
+    """Return the type that `module:Type` or `file.py:Type` names.
+
+    Raises:
+        UsageError: there is no such file, module or name.
+    """
+    place, separator, name = target.rpartition(":")
+    if not (separator and place and name):
+        raise click.UsageError(f"{target!r} is no type: write module:Type or file.py:Type")
+    module = _file(Path(place)) if place.endswith(".py") else _module(place)
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        close = get_close_matches(name, vars(module), n=1)
+        raise click.UsageError(f"{place} has no {name!r}" + (f": did you mean {close[0]!r}?" if close else ""))
+    return found
+
+
 def _file(path: Path) -> ModuleType:
     if not path.is_file():
         raise click.UsageError(f"there is no file {str(path)!r}")
