@@ -197,7 +197,7 @@ async def test_collectors_get_calls_that_were_left_or_cancelled(client: Client, 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert [response.is_done for response in collect.responses] == [False, False]
-    assert collect.responses[0].text == "word"
+    assert collect.responses[0].text.startswith("word")
     assert all(response.duration for response in collect.responses)
 
 
@@ -270,7 +270,7 @@ def test_asking_again_ends_and_keeps_to_the_total_time() -> None:
         options = CallOptions(retry_output=99, timeouts=Timeouts(total=0.22))
         Client(slow).call(ask(output=Output(int)), options).result()
     assert 0.2 < time.monotonic() - started < 0.22 + GRACE
-    assert len(slow.requests) == 4
+    assert len(slow.requests) in {3, 4}  # a busy machine is slower
 
 
 def test_an_empty_answer_is_asked_for_again_without_an_empty_turn() -> None:

@@ -76,6 +76,7 @@ def test_eight_threads_with_a_loop_each_and_eight_without(client: Client) -> Non
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # from 3.12 on
 def test_a_fork_after_use_has_connections_of_its_own(client: Client, fault_server: FaultServer) -> None:
     client.call("parent").result()
     asyncio.run(_ask(client, "parent"))

@@ -42,7 +42,7 @@ def test_it_answers_with_its_address_and_serves_until_its_input_ends() -> None:
             {"content-type": "application/json", "authorization": "Bearer k"},
         )
         with urlopen(wire) as answer:
-            assert json.load(answer)["usage"]["completion_tokens"] == 8
+            assert 1 <= json.load(answer)["usage"]["completion_tokens"] <= 8  # the model may end before the limit
         process.stdin.close()
         process.wait(5)
         assert process.stdout.read() == b""
