@@ -34,7 +34,13 @@ def test_a_shell_can_complete_the_commands(monkeypatch, capsys):
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
         main([])
-    assert capsys.readouterr().out.split() == ["plain,local", "plain,models", "plain,parse", "plain,run", "plain,version"]
+    assert capsys.readouterr().out.split() == [
+        "plain,local",
+        "plain,models",
+        "plain,parse",
+        "plain,run",
+        "plain,version",
+    ]
 
 
 @pytest.mark.parametrize(
