@@ -13,12 +13,15 @@ from copy import copy
 from typing import Any, Final
 
 from callm.parse.coerce import Coercion
-from callm.parse.partial_value import NOTHING, StreamState, coerced, equal, keeps
+from callm.parse.partial_value import NOTHING, StreamState, coerced, equal, is_blank, keeps
 from callm.parse.places import Place, Shape
 from callm.schema.model import SchemaType
 
 ALWAYS: Final = 1024
 """Up to how many characters a value of unknown type is coerced at every delta; beyond, when it has grown by a tenth."""
+
+_ENTRY: Final = 4
+"""How many items of a list an entry of a map costs to copy."""
 
 _SCALARS: Final = frozenset({str, int, float})
 _STALE: Final = object()
@@ -89,7 +92,8 @@ class ClassFrame(Frame):
     @property
     def fits(self) -> bool:
         """See `Frame.fits`."""
-        return bool(self._seen) and self._shape.required <= self._seen | {self._name}
+        has_begun = self.expected is not None or bool(self._seen)
+        return has_begun and self._shape.required <= self._seen | {self._name}
 
     def key(self, name: str) -> None:
         """See `Frame.key`. Of two equal keys the first counts."""
@@ -138,12 +142,12 @@ class ClassFrame(Frame):
 
     def so_far(self, child: Any) -> Any:
         """See `Frame.so_far`."""
-        if _same(child, self._child):
+        if child is self._child or _same(child, self._child):
             return self._last
         self._child = child
         if child is NOTHING:
             self._last = NOTHING if self._needed else self._value
-        elif self._needed and (child is None or self._needed != frozenset({self._name})):
+        elif self._needed and (child is None or self._needed - {self._name}):
             self._last = NOTHING
         elif child or not self._is_blank(child):
             place = self.expected
@@ -165,11 +169,6 @@ class ClassFrame(Frame):
                 self._put(copy(default))
         self._last = NOTHING if self._needed else self._value
         return self._last
-
-    def show_as(self, last: Any) -> None:
-        """Take `last`, which was shown instead of this frame's value, for it if it is equal."""
-        if self._value == last:
-            self._value = self._last = last
 
 
 class ListFrame(Frame):
@@ -208,7 +207,7 @@ class ListFrame(Frame):
 
     def so_far(self, child: Any) -> Any:
         """See `Frame.so_far`."""
-        if not _same(child, self._child):
+        if child is not self._child and not _same(child, self._child):
             self._child = child
             self._last = self._items[:] if child is NOTHING else [*self._items, child]
         return self._last
@@ -237,7 +236,7 @@ class MapFrame(Frame):
     @property
     def width(self) -> int:
         """See `Frame.width`."""
-        return len(self._entries)
+        return _ENTRY * len(self._entries)
 
     def key(self, name: str) -> None:
         """See `Frame.key`."""
@@ -258,7 +257,7 @@ class MapFrame(Frame):
             return 0
         self._entries[self._key] = value
         self._child = NOTHING if _same(value, self._child) else _STALE
-        return len(self._entries) - before
+        return _ENTRY * (len(self._entries) - before)
 
     def so_far(self, child: Any) -> Any:
         """See `Frame.so_far`. The value of a key that has come before waits until it is whole."""
@@ -337,7 +336,7 @@ class RawFrame(Frame):
     @property
     def fits(self) -> bool:
         """See `Frame.fits`."""
-        return self.last is not NOTHING
+        return not is_blank(self.last)
 
     def is_due(self, size: int) -> bool:
         """Whether it is worth the cost to coerce it again, now that it has `size` characters."""
@@ -359,8 +358,22 @@ class RawFrame(Frame):
         return self.last
 
 
+class OddFrame(Frame):
+    """An object or array where the type has none: the engine may make something of it when it is complete."""
+
+    __slots__ = ()
+
+    @property
+    def fits(self) -> bool:
+        """See `Frame.fits`."""
+        return False
+
+
 SKIP: Final = Frame()
 """The frame of whatever is left out, or shown only when it is complete."""
+
+ODD: Final = OddFrame()
+"""The frame of an object or array where the type has none."""
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -14,7 +14,7 @@ import re
 from typing import Any, Final
 
 from callm.parse.coerce import Coercion
-from callm.parse.frames import SKIP, ClassFrame, Frame, RawFrame, WrapperFrame
+from callm.parse.frames import ODD, SKIP, ClassFrame, Frame, RawFrame, WrapperFrame
 from callm.parse.openings import open_frame
 from callm.parse.partial_value import NOTHING
 from callm.parse.places import Place, Places
@@ -25,7 +25,7 @@ from callm.parse.tree import Open, show
 FREE: Final = 2048
 """Up to which weight a snapshot is made at every delta: so many items, or sixteen times as many characters of one text."""
 
-PACE: Final = 256
+PACE: Final = 128
 """Above, how much weight each new character pays for."""
 
 _QUOTES: Final = ('"', "'", "`")
@@ -143,17 +143,27 @@ class GrowingReader(Reader):
 
     def _open_text(self) -> Any:
         """Return the open scalar if it is a text whatever comes, else NOTHING."""
-        scalar, pieces = self._scalar, self._pieces
+        scalar = self._scalar
         if scalar in _QUOTES:
-            _join(pieces)
-            return pieces[0] if pieces and not _is_half(pieces[0]) else ""
+            return self._joined()
         if scalar == "":
             return "" if self._begins_string() else NOTHING
         if scalar == "bare":
-            _join(pieces)
-            text = pieces[0].strip() if pieces else ""
+            text = self._joined().strip()
             return text if is_settled(text) else NOTHING
         return NOTHING
+
+    def _joined(self) -> str:
+        """Return what has been read of a text, as one piece, but for half a character at its end."""
+        pieces = self._pieces
+        if len(pieces) == 1 and not _is_half(pieces[0]):
+            return pieces[0]
+        last = pieces.pop() if pieces and _is_first_half(pieces[-1]) else ""
+        text = "".join(pieces)
+        if any(map(_is_half, pieces)):
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        pieces[:] = [text, last] if last else [text]
+        return text
 
     def _begins_string(self) -> bool:
         return self._scalar == "" and self._buffer[self._at :] in ('"', '""')
@@ -224,7 +234,6 @@ class GrowingReader(Reader):
             told.key(key)
             if told.expected is not None:
                 told.accept(told.expected.take(value, self._coercion))
-        told.show_as(frame.last)
         self._frames[-1] = told
         self._raws -= 1
 
@@ -235,7 +244,7 @@ class GrowingReader(Reader):
         self._width -= frame.width
         place = self._frames[-1].expected if self._frames else self._root
         raw: Any = None  # nobody asks for what has its type
-        if frame is SKIP:
+        if frame is SKIP or frame is ODD:
             raw = closed.value()
             value = NOTHING if place is None else place.take(raw, self._coercion)
         elif type(frame) is RawFrame:
@@ -254,14 +263,12 @@ class GrowingReader(Reader):
         return False  # the reader stops here
 
 
-def _join(pieces: list[str]) -> None:
-    """Make one piece of all but half a character, for which the reader looks."""
-    if len(pieces) > 1:
-        half = [pieces.pop()] if _is_half(pieces[-1]) else []
-        pieces[:] = ["".join(pieces), *half]
-
-
 def _is_half(piece: str) -> bool:
+    """Whether a piece is half of a character beyond 16 bits, as it stands in an escape."""
+    return len(piece) == 1 and "\ud800" <= piece <= "\udfff"
+
+
+def _is_first_half(piece: str) -> bool:
     return len(piece) == 1 and "\ud800" <= piece < "\udc00"
 
 

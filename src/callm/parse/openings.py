@@ -2,7 +2,7 @@
 
 1. The one for the only type that it can be.
 2. Where several classes are possible, a `RawFrame` that knows by which text of which field they can be told.
-3. `SKIP` for what is shown only when it is complete.
+3. `SKIP` for what is shown only when it is complete, and `ODD` for what should not stand there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from callm.parse.frames import SKIP, ClassFrame, Frame, ListFrame, MapFrame, RawFrame
+from callm.parse.frames import ODD, SKIP, ClassFrame, Frame, ListFrame, MapFrame, RawFrame
 from callm.parse.places import Place, Places, Shape, asserts
 from callm.schema.model import AnyType, ClassType, EnumType, ListType, LiteralType, MapType, TupleType, UnionType
 
@@ -36,12 +36,14 @@ def _opener(place: Place, *, is_object: bool) -> Callable[[int], Frame]:
         return lambda _: SKIP
     places, kind = place.places, place.kind
     options = _options(places, kind, is_object=is_object)
+    if not options:
+        return lambda _: ODD
     if len(options) == 1:
         (only,) = options
         if only.stream.done:
             return lambda _: SKIP
         make = _maker(places, only, is_object=is_object)
-        if make is not None and not asserts(kind):
+        if make is not None and not _is_asked_of(places, kind):
             return lambda _: make()
     return partial(RawFrame, kind, _tags(places, options) if is_object else {})
 
@@ -50,16 +52,19 @@ def _options(places: Places, kind: Any, *, is_object: bool) -> list[Any]:
     """Return the types that an object, or an array, can be there. None of them is told by its place in a union."""
     resolved = places.schema.resolve(kind)
     if isinstance(resolved, UnionType):
-        if asserts(resolved) or any(asserts(member) or member.stream.with_state for member in resolved.members):
-            return []
         return [option for member in resolved.non_null for option in _options(places, member, is_object=is_object)]
     return [resolved] if isinstance(resolved, _OBJECTS if is_object else _ARRAYS) else []
 
 
+def _is_asked_of(places: Places, kind: Any) -> bool:
+    """Whether asserts or states are asked of a value of `kind` as a whole, or as a member of a union."""
+    resolved = places.schema.resolve(kind)
+    members = resolved.members if isinstance(resolved, UnionType) else ()
+    return asserts(kind) or asserts(resolved) or any(asserts(member) or member.stream.with_state for member in members)
+
+
 def _maker(places: Places, kind: Any, *, is_object: bool) -> Callable[[], Frame] | None:
     """Return what makes the frame of one type, or None where only the engine knows how."""
-    if asserts(kind):
-        return None
     match kind:
         case ClassType():
             return partial(ClassFrame, places.shape(kind))

@@ -19,10 +19,8 @@ import msgspec
 
 from callm.errors import OutputError
 from callm.parse.coerce import Coercion
-from callm.parse.found import Found
 from callm.parse.growing import FREE, PACE, GrowingReader, is_settled
-from callm.parse.locate import locate, unwrap_value
-from callm.parse.partial_value import NOTHING, equal, shown
+from callm.parse.partial_value import NOTHING, equal, is_blank
 from callm.parse.places import Places
 from callm.schema.json_schema import WRAPPER
 from callm.schema.model import AnyType, ClassType, ListType, MapType, Schema, SchemaType, TupleType, UnionType
@@ -39,8 +37,15 @@ _MARKS: Final = {
     brackets: re.compile(rf"(?P<bracket>[{re.escape(brackets)}])|(?P<thought><think>)|(?P<fence>{_FENCE})")
     for brackets in ("{", "{[")
 }
+_OBJECT: Final = re.compile(r"\[|\{\s*(?:[\"'`}/]|[\w .$-]{1,80}:)")
+"""How an object, or an array, begins in prose, where `{x}` is none."""
+
+_HALF_OBJECT: Final = re.compile(r"\{\s*[\w .$-]{0,80}")
 _END_OF_THOUGHT: Final = "</think>"
 _HALF_MARK: Final = len(_END_OF_THOUGHT) - 1
+_BLOCK: Final = 4096
+"""How many characters are read at a time: what is cut off and kept costs no more than this."""
+
 _SHORT: Final = 200
 """Up to how many characters a word or a number is looked for before the end of the text."""
 
@@ -58,7 +63,7 @@ class Partial(Generic[T]):
     def __init__(self, output: Output[T]) -> None:
         """Read values of `output`."""
         schema, root = output.schema, output.schema.root
-        self._schema = schema
+        self._output = output
         self._places = _places(output)
         self._wrapper = WRAPPER if output.wrapped else None
         self._root = self._places.of(root)
@@ -80,11 +85,16 @@ class Partial(Generic[T]):
         self._was_fenced = False  # whether the last value stood in a fence
         self._is_sought = True  # whether a bracket may begin the value
         self._is_new = False  # whether a reader has begun of which nothing was shown
+        self._had_prose = False
+        self._is_doubtful = False  # whether it began in prose, and nothing in it says yet that it is the value
+        self._is_shown = True  # whether a value that grows is shown: not in the midst of a long piece
         self._reader: GrowingReader | None = None
         self._last: Any = NOTHING
 
     def feed(self, delta: str) -> T | None:
         """Take the next piece of the text."""
+        if len(delta) > _BLOCK:
+            return self._feed_blocks(delta)
         if not delta:
             return None
         if self._is_short:
@@ -94,7 +104,17 @@ class Partial(Generic[T]):
             more, self._more = self._more, None
             later = self._step(more)
             value = value if later is NOTHING else later
-        return cast("T | None", self._shown(value))
+        return self._shown(value)
+
+    def _feed_blocks(self, text: str) -> T | None:
+        """Take a long text: only what has come at its end is shown, and what is whole."""
+        found: T | None = None
+        end = (len(text) - 1) // _BLOCK * _BLOCK
+        for at in range(0, len(text), _BLOCK):
+            self._is_shown = at == end
+            value = self.feed(text[at : at + _BLOCK])
+            found = found if value is None else value
+        return found
 
     def close(self) -> T | None:
         """Take the end of the text: return the value so far if `feed` has not."""
@@ -103,12 +123,12 @@ class Partial(Generic[T]):
             self._pieces.append(self._text if self._step == self._prose else "")
             value = self._new(self._join())
         elif self._reader is None:
-            value = self._coerced() if self._is_short else NOTHING
+            value = self._whole() if self._is_short else NOTHING
         elif self._step == self._read:
             value = self._reader.end()
-        return cast("T | None", self._shown(value))
+        return self._shown(value)
 
-    def _shown(self, value: Any) -> Any:
+    def _shown(self, value: Any) -> T | None:
         if value is NOTHING:
             return None
         if self._is_new and self._reader is not None:
@@ -116,7 +136,7 @@ class Partial(Generic[T]):
             if equal(value, self._last):
                 return None
         self._last = value
-        return value
+        return cast("T | None", value)  # a partial value stands for T
 
     # -- where the value begins
 
@@ -128,12 +148,21 @@ class Partial(Generic[T]):
             if found["thought"]:
                 return self._go(self._think, text[at:])
             if found["bracket"]:
-                if self._is_sought:
-                    return self._begin(text[found.start() :])
+                if not self._is_sought:
+                    continue
+                start = found.start()
+                self._had_prose = self._had_prose or bool(text[:start].strip())
+                if not self._had_prose or self._in_fence or _OBJECT.match(text, start):
+                    return self._begin(text[start:])
+                if _HALF_OBJECT.fullmatch(text, start):
+                    self._text = text[start:]
+                    return NOTHING
             else:
                 at -= 1  # the end of this line is what the next one may begin with
                 self._meet(found["label"])
-        self._text = text[_kept(text, at) :]
+        kept = _kept(text, at)
+        self._had_prose = self._had_prose or bool(text[:kept].strip())
+        self._text = text[kept:]
         return NOTHING
 
     def _go(self, step: Callable[[str], Any], text: str) -> Any:
@@ -153,6 +182,7 @@ class Partial(Generic[T]):
         text = self._text + delta
         end = text.find(_END_OF_THOUGHT)
         if end >= 0:
+            self._had_prose = False
             return self._go(self._search, text[end + len(_END_OF_THOUGHT) :])
         self._text = text[-_HALF_MARK:]
         return NOTHING
@@ -161,6 +191,7 @@ class Partial(Generic[T]):
         self._reader = GrowingReader(self._places, self._wrapper)
         self._is_new = True
         self._was_fenced = self._in_fence
+        self._is_doubtful = self._had_prose and not self._in_fence
         return self._go(self._read, text)
 
     # -- an object or array
@@ -173,13 +204,18 @@ class Partial(Generic[T]):
         assert reader is not None  # noqa: S101  # this step follows `_begin`
         try:
             reader.feed(text)
-        except OutputError:  # nested too deep: the answer may still come
-            self._is_sought = True
+        except OutputError:  # nested too deep: the answer may still come, in a fence
+            self._is_sought = False
             return self._go(self._search, "")
-        value = reader.so_far()
+        value = reader.so_far() if self._is_shown or reader.is_whole else NOTHING
         if reader.is_whole:
             self._is_sought = not reader.fits
             self._go(self._search, reader.rest)
+            if self._is_doubtful:
+                value = reader.shown if reader.fits else NOTHING
+        elif self._is_doubtful and is_blank(value):
+            return NOTHING
+        self._is_doubtful = self._is_doubtful and value is NOTHING
         return value
 
     def _read_lines(self, delta: str) -> Any:
@@ -190,6 +226,7 @@ class Partial(Generic[T]):
             at = fence.end() - 1
             if bool(fence["label"].strip()) != self._in_fence:
                 value = self._take(text[: fence.start()])
+                self._is_sought = self._reader is not None and not self._reader.fits
                 self._go(self._search, (self._more or "") + text[fence.start() :])
                 return value
         line = text.rfind("\n")
@@ -213,7 +250,8 @@ class Partial(Generic[T]):
 
     def _short(self, delta: str) -> Any:
         """Read a word or a number: before the end it is shown only if it is complete as JSON."""
-        if delta.isspace() or sum(map(len, self._all)) > _SHORT:
+        self._length += len(delta)
+        if delta.isspace() or self._length > _SHORT:
             return NOTHING
         try:
             value = msgspec.json.decode(self._seen())
@@ -221,21 +259,18 @@ class Partial(Generic[T]):
             return NOTHING
         if isinstance(value, int | float) and not isinstance(value, bool):
             return NOTHING  # more digits may come
-        return self._new(self._root.take(value, Coercion(self._schema, streaming=True)))
+        return self._new(self._root.take(value, Coercion(self._output.schema, streaming=True)))
 
     def _seen(self) -> str:
         self._all = ["".join(self._all)]
         return self._all[0]
 
-    def _coerced(self) -> Any:
+    def _whole(self) -> Any:
         """Return the value of all the text."""
         try:
-            node = locate(self._seen())
+            return self._new(self._output.parse(self._seen()))
         except OutputError:
             return NOTHING
-        inner = None if self._wrapper is None else unwrap_value(node, self._wrapper)
-        found = Coercion(self._schema, streaming=True).root(node if inner is None else inner)
-        return self._new(shown(found, is_whole=True)) if isinstance(found, Found) else NOTHING
 
     def _new(self, value: Any) -> Any:
         return NOTHING if equal(value, self._last) else value
@@ -256,7 +291,7 @@ class Partial(Generic[T]):
         self._pieces.append(delta)
         self._length += len(delta)
         weight = self._length >> 4
-        if weight > FREE and self._length < self._due:
+        if not self._is_shown or (weight > FREE and self._length < self._due):
             return NOTHING
         self._due = self._length + weight // PACE
         return self._join() if delta else NOTHING

@@ -10,16 +10,22 @@ import msgspec
 
 from callm.parse.build import NotBuilt, build
 from callm.parse.coerce import Coercion
-from callm.parse.found import Found
+from callm.parse.found import Found, Kind
 from callm.schema.model import ClassType, Field, SchemaType
 
 NOTHING: Final = object()
 """Stands for a value that must not be shown yet."""
 
 
+_MISSING: Final[tuple[Kind, ...]] = ("default_for_missing", "default_for_missing_optional")
+
+
 def coerced(coercion: Coercion, kind: SchemaType, value: Any, *, is_whole: bool) -> Any:
     """Return a value of `kind` for a stream, or NOTHING. `is_whole` says that no more of it will come."""
-    found = coercion.coerce(kind, value)
+    try:
+        found = coercion.coerce(kind, value)
+    except RecursionError:  # a value as deep as the reader lets it be, of a type that looks into all of it
+        return NOTHING
     return shown(found, is_whole=is_whole) if isinstance(found, Found) else NOTHING
 
 
@@ -41,7 +47,7 @@ def shown(found: Found, *, is_whole: bool) -> Any:
 
 def _object(found: Found, parts: dict[str, Any], *, is_whole: bool) -> Any:
     kind: ClassType = found.type
-    missing = {name for name, part in found.parts.items() if part.has("default_for_missing_optional")}  # type: ignore[union-attr]  # an object has them by name
+    missing = {name for name, part in found.parts.items() if part.has(*_MISSING)}  # type: ignore[union-attr]  # an object has them by name
     if is_whole:
         parts |= {
             field.name: copy(field.default) for field in kind.fields if field.name in missing and has_default(field)
@@ -73,7 +79,9 @@ def keeps(new: Any, old: Any) -> bool:
     if isinstance(old, str):
         return isinstance(new, str) and new.startswith(old)
     if isinstance(old, list):
-        return isinstance(new, list) and len(new) >= len(old) and all(map(keeps, new, old))
+        return isinstance(new, list) and _keeps_items(cast("list[object]", new), cast("list[object]", old))
+    if isinstance(old, StreamState):
+        return isinstance(new, StreamState) and keeps(new.value, old.value)
     parts = _parts(old)
     if parts is None:
         return equal(new, old)
@@ -81,11 +89,25 @@ def keeps(new: Any, old: Any) -> bool:
     return others is not None and all(keeps(others.get(name), part) for name, part in parts.items())
 
 
+def _keeps_items(new: list[object], old: list[object]) -> bool:
+    return len(new) >= len(old) and all(map(keeps, new, old))
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a value shows nothing yet: None, an empty list or map, or such things only."""
+    if value is None or value is NOTHING:
+        return True
+    if isinstance(value, list):
+        return all(map(is_blank, cast("list[object]", value)))
+    parts = _parts(value)
+    return parts is not None and all(map(is_blank, parts.values()))
+
+
 def _parts(value: Any) -> dict[str, Any] | None:
     if isinstance(value, dict):
         return cast("dict[str, Any]", value)
     if isinstance(value, msgspec.Struct):
-        return {name: getattr(value, name) for name in value.__struct_fields__ if name != "state"}
+        return {name: getattr(value, name) for name in value.__struct_fields__}
     return None
 
 

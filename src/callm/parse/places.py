@@ -37,7 +37,7 @@ from callm.schema.model import (
 
 _LOW: Final = -(2**63)
 _HIGH: Final = 2**63 - 1
-_EXACT: Final[Mapping[type, type]] = {StringType: str, IntType: int, FloatType: float, BoolType: bool}
+_EXACT: Final[Mapping[object, type]] = {StringType: str, IntType: int, FloatType: float, BoolType: bool}
 
 
 class Place:
@@ -56,27 +56,26 @@ class Place:
 
     def __init__(self, places: Places, kind: SchemaType) -> None:
         """Work out what `kind` lets stand there."""
+        self.stateful = kind.stream.with_state
+        if self.stateful:
+            kind = msgspec.structs.replace(kind, stream=msgspec.structs.replace(kind.stream, with_state=False))
         resolved = places.schema.resolve(kind)
         members = _members(places.schema, resolved)
         self.places = places
         self.kind = kind
         self.waits = kind.stream.done or (not isinstance(resolved, UnionType) and resolved.stream.done)
-        self.stateful = kind.stream.with_state
-        if self.stateful:
-            stream = msgspec.structs.replace(kind.stream, with_state=False)
-            self.kind = msgspec.structs.replace(kind, stream=stream)
         free = not asserts(kind) and not asserts(resolved)
         self.grows = free and not self.waits and _grows(members)
-        self.empty: Callable[[], Any] = _EMPTY.get(type(resolved), _none)
+        self.empty = _EMPTY.get(type(resolved), _none)
         self._nullable = free and isinstance(resolved, UnionType) and resolved.is_nullable
-        only = members[0] if free and len(members) == 1 else None
-        self._exact = None if only is None or _is_narrow(only) else _EXACT.get(type(only))
+        only: object = members[0] if free and len(members) == 1 else None
+        self._exact = None if _is_narrow(only) else _EXACT.get(type(only))
         self._names = _names(members) if free else {}
         self.openers: list[Callable[[int], Any] | None] = [None, None]
 
     def take(self, value: Any, coercion: Coercion) -> Any:
         """Return a finished value as it is shown, or NOTHING."""
-        of = type(value)
+        of = value.__class__
         if of is self._exact and (of is not int or _LOW <= value <= _HIGH):
             return value
         if value is None and self._nullable:
@@ -175,11 +174,11 @@ def asserts(kind: Any) -> bool:
     return any(constraint.kind == "assert" for constraint in kind.constraints)
 
 
-def _none() -> None:
+def _none() -> Any:
     return None
 
 
-_EMPTY: Final[Mapping[type, Callable[[], Any]]] = {ListType: list, MapType: dict}
+_EMPTY: Final[Mapping[object, Callable[[], Any]]] = {ListType: list, MapType: dict}
 
 
 def _members(schema: Schema, resolved: Any) -> list[Any]:
@@ -189,13 +188,15 @@ def _members(schema: Schema, resolved: Any) -> list[Any]:
     return [leaf for member in resolved.non_null for leaf in _members(schema, schema.resolve(member))]
 
 
-def _is_narrow(kind: Any) -> bool:
+def _is_narrow(kind: object) -> bool:
     """Whether not all values of a scalar's Python type will do, or they become something else."""
     return any(getattr(kind, name, None) for name in ("constraints", "format", "limits", "python"))
 
 
 def _is_text(kind: Any) -> bool:
-    return isinstance(kind, AnyType) or (isinstance(kind, StringType) and kind.format is None and kind.python is None)
+    """Whether a type is any text, shown as it comes."""
+    plain = isinstance(kind, AnyType) or (isinstance(kind, StringType) and kind.format is None and kind.python is None)
+    return plain and not (kind.stream.done or kind.stream.with_state or asserts(kind))
 
 
 def _grows(members: list[Any]) -> bool:
@@ -204,8 +205,6 @@ def _grows(members: list[Any]) -> bool:
 
 
 def _takes_text(kind: Any) -> bool:
-    if kind.stream.done or kind.stream.with_state or asserts(kind):
-        return True
     return isinstance(kind, EnumType | StringType) or (isinstance(kind, LiteralType) and isinstance(kind.value, str))
 
 
