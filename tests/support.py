@@ -52,7 +52,8 @@ FORMATS = ("openai_chat", "anthropic")
 
 
 def client_of(server: FaultServer, wire: str = "openai_chat", **options: Any) -> Client:
-    """Make a client that calls `server` in a wire format."""
+    """Make a client that calls `server` in a wire format, without retries unless they are asked for."""
+    options.setdefault("retries", 0)
     if wire == "openai_chat":
         return Client("openai/gpt-x", api_key=KEY, base_url=f"{server.url}/v1", **options)
     return Client("anthropic/claude-x", api_key=KEY, base_url=server.url, **options)

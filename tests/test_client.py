@@ -14,7 +14,7 @@ import pytest
 from callm import Client, ConfigError, Model, Provider, Request, Settings, __version__
 from callm.client import ENTRY_POINTS, default_client
 from callm.errors import CallCancelled, CallTimeout, DeadlineExceeded
-from callm.middleware.timeout import Timeout
+from callm.middleware.retry import Retry
 from callm.testing import Answer, CannedTransport, Fault, FaultServer, ScriptedModel
 from callm.types import (
     CallOptions,
@@ -354,7 +354,7 @@ def test_build_request_is_what_is_sent(client: Client, fault_server: FaultServer
 def test_a_model_is_made_once() -> None:
     client = Client("openai/x", api_key=KEY)
     assert client.model("openai/y") is client.model("openai/y")
-    assert isinstance(client.model(), Timeout)
+    assert isinstance(client.model(), Retry)
     assert client.model().name == "openai/x"
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from callm import errors
 from callm.errors import (
+    AllFailed,
     APIError,
     CallmError,
     CallTimeout,
@@ -65,6 +66,10 @@ KINDS = {
     "RefusalError": ("refusal", False),
     "ConstraintError": ("constraint", False),
     "LimitError": ("limit", False),
+    "CircuitOpen": ("circuit_open", False),
+    "QueueTimeout": ("queue_timeout", False),
+    "BudgetExceeded": ("budget", False),
+    "AllFailed": ("all_failed", False),
     "DeadlineExceeded": ("deadline", False),
     "CallCancelled": ("cancelled", False),
 }
@@ -78,6 +83,7 @@ def tree(root: type[CallmError]) -> Iterator[type[CallmError]]:
 
 
 CLASSES = sorted(set(tree(CallmError)), key=lambda kind: kind.__name__)
+SINGLE = [kind for kind in CLASSES if kind is not AllFailed]
 
 
 def make(kind: type[CallmError]) -> CallmError:
@@ -95,7 +101,7 @@ def test_every_class_has_its_kind_and_knows_whether_to_retry() -> None:
     assert {kind.__name__: (kind.kind, kind.retryable) for kind in CLASSES} == KINDS
 
 
-@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", SINGLE, ids=lambda kind: kind.__name__)
 def test_every_error_survives_pickle_copy_and_deepcopy(kind: type[CallmError]) -> None:
     error = make(kind)
     copies = [pickle.loads(pickle.dumps(error, protocol)) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)]
@@ -108,9 +114,48 @@ def test_every_error_survives_pickle_copy_and_deepcopy(kind: type[CallmError]) -
         assert other.response.text == "half"
 
 
-@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", SINGLE, ids=lambda kind: kind.__name__)
 def test_every_error_can_be_made_of_its_message_alone_or_of_nothing(kind: type[CallmError]) -> None:
     assert (str(kind("no")), kind("no").message, kind().message, kind().response) == ("no", "no", "", None)
+
+
+def all_failed() -> AllFailed:
+    first, second = RateLimitError("slow down", status=429), QuotaError("no money")
+    first.model, first.attempts, second.model = "openai/a", 3, "openai/b"
+    return AllFailed("all 2 models failed", [first, second])
+
+
+def test_the_failure_of_all_says_who_failed_how_and_how_often() -> None:
+    lines = str(all_failed()).splitlines()
+    assert lines[0] == "all 2 models failed"
+    assert lines[1] == "- openai/a, 3 attempts: RateLimitError: slow down (HTTP 429)"
+    assert lines[2] == "- openai/b: QuotaError: no money"
+
+
+def test_the_failure_of_all_may_be_retried_if_one_of_them_may() -> None:
+    assert all_failed().retryable
+    assert not AllFailed("no", [QuotaError("no money")]).retryable
+
+
+def test_the_failure_of_all_survives_pickle_copy_and_deepcopy() -> None:
+    error = all_failed()
+    error.response = Response()
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(other) is AllFailed
+        assert (str(other), other.retryable, other.response) == (str(error), True, Response())
+        assert [vars(one) for one in other.exceptions] == [vars(one) for one in error.exceptions]
+
+
+def test_the_failure_of_all_can_be_taken_apart() -> None:
+    seen: list[str] = []
+    try:
+        try:
+            raise all_failed()
+        except* RateLimitError as group:
+            seen += [one.model for one in group.exceptions if isinstance(one, CallmError)]
+    except AllFailed as rest:
+        seen += [one.model for one in rest.exceptions if isinstance(one, CallmError)]
+    assert seen == ["openai/a", "openai/b"]
 
 
 def test_retryable_is_the_classs_unless_the_maker_knows_better() -> None:

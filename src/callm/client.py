@@ -14,8 +14,12 @@ from callm.io.call import Call, Dual
 from callm.io.credentials import check_address, check_key, find_target
 from callm.io.endpoint import Endpoint
 from callm.io.transports import Transports
+from callm.middleware.deadline import Deadline
+from callm.middleware.retry import Retry
 from callm.middleware.timeout import Timeout, has_content
 from callm.parse.output import check_finish
+from callm.policy.backoff import Backoff
+from callm.policy.retry_budget import RetryBudget
 from callm.prompt.reask import reask
 from callm.types import CallOptions, Event, Message, Request, Response, Secret, Settings, TextDelta, Usage
 from callm.wire.providers import PROVIDERS, Provider, codec, split_model
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
 _SETTINGS: Final = Settings()
 _OPTIONS: Final = CallOptions()
+_BACKOFF: Final = Backoff()
 
 ENTRY_POINTS: Final = "callm.providers"
 """The entry point group in which an installed package may offer `Provider` rows."""
@@ -53,6 +58,7 @@ class Client:
         base_url: str | None = None,
         settings: Settings = _SETTINGS,
         options: CallOptions = _OPTIONS,
+        retries: int | Backoff = _BACKOFF,
         transport: Transport | None = None,
         providers: Iterable[Provider] = (),
     ) -> None:
@@ -64,6 +70,8 @@ class Client:
             base_url: another address for the provider of `model`, for example a proxy or a server of your own.
             settings: defaults for what a request leaves open.
             options: tags, timeouts, collectors for calls that bring no options of their own.
+            retries: how often a failed attempt is followed by another, or a `Backoff` that also says how long to wait.
+                Holds for models that are named; a `Model` object is taken as it is.
             transport: what sends the requests, for tests, recording or another HTTP library.
             providers: more providers, or other rows for known ones; their names win.
 
@@ -79,6 +87,8 @@ class Client:
         self._base_url = check_address(base_url)
         self._settings = settings
         self._options = options
+        self._backoff = retries if isinstance(retries, Backoff) else Backoff(retries=retries)
+        self._retry_budget = RetryBudget()
         self._transports = Transports(transport)
         self._providers: dict[str, Provider] = {**PROVIDERS, **{row.name: row for row in providers}}
         self._models: dict[str, Model] = {}
@@ -110,9 +120,11 @@ class Client:
             base_url=base_url if base_url is not None else self._base_url if same else None,
             settings=self._settings if settings is None else settings.over(self._settings),
             options=self._options if options is None else options,
+            retries=self._backoff,
             providers=self._providers.values(),
         )
         copy._transports = self._transports  # its own class
+        copy._retry_budget = self._retry_budget
         return copy
 
     def call(self, request: Request | str, options: CallOptions | None = None) -> Call[Response]:
@@ -162,8 +174,11 @@ class Client:
             raise ConfigError("no model: write Client('provider/model') or Request(..., model='provider/model')")
         if not isinstance(chosen, str):
             self.check(chosen)
-            return chosen
-        return self._models.get(chosen) or self._models.setdefault(chosen, Timeout(self._endpoint(chosen)))
+            return chosen if hasattr(chosen, "inner") or hasattr(chosen, "models") else Timeout(chosen)
+        return self._models.get(chosen) or self._models.setdefault(chosen, self._build(chosen))
+
+    def _build(self, name: str) -> Model:
+        return Retry(Timeout(self._endpoint(name)), self._backoff, self._retry_budget)
 
     def check(self, model: str | Model) -> None:
         """Raise `ConfigError` unless `model` is `provider/model` with a provider known here, or a `Model`. Asks for no key."""
@@ -174,8 +189,7 @@ class Client:
 
     def run(self, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
         """Yield the batches of events of a call while `response` adds them up. The heart of every way of calling."""
-        model = self.model(request.model)
-        return _run(model if isinstance(model, Timeout) else Timeout(model), request, response)
+        return _run(Deadline(self.model(request.model)), request, response)
 
     async def aclose(self) -> None:
         """Close the connections, from async code."""

@@ -6,7 +6,7 @@ work without help: `args` is the message, everything else lives in the instance'
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,12 +23,20 @@ QUOTED_TEXT = 500
 class CallmError(Exception):
     """Base of everything callm raises on purpose.
 
-    `response` is what had arrived when the call failed (text, usage, ...), or None if nothing was read.
+    Attributes:
+        response: what had arrived when the call failed (text, usage, ...), or None if nothing was read.
+        retryable: whether the same request may succeed if it is sent again.
+        retry_after: seconds to wait before that, where somebody says so.
+        attempts: how many attempts were made at the model that failed.
+        model: the model that failed, `provider/model`, where one did.
     """
 
     kind: ClassVar[str] = "error"
     retryable: bool = False
     response: Response | None = None
+    retry_after: float | None = None
+    attempts: int = 1
+    model: str = ""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
@@ -257,6 +265,66 @@ class DeadlineExceeded(LimitError):
     def __init__(self, message: str = "", *, seconds: float | None = None) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class CircuitOpen(LimitError):
+    """The circuit breaker refuses: the model failed too often just now. `retry_after` is when it will be tried again."""
+
+    kind = "circuit_open"
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class QueueTimeout(LimitError):
+    """The rate limiter's line is too long: the request would wait longer than `max_wait`. Nothing was sent.
+
+    `retry_after` is how long it would wait.
+    """
+
+    kind = "queue_timeout"
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BudgetExceeded(LimitError):
+    """A budget of money or tokens is used up. Nothing was sent."""
+
+    kind = "budget"
+
+
+class AllFailed(ExceptionGroup[CallmError], CallmError):
+    """Every model of a fallback failed. `exceptions` has the error of each; `except*` takes them apart.
+
+    It may be retried if one of them may.
+    """
+
+    kind = "all_failed"
+
+    def __new__(cls, message: str, errors: Sequence[CallmError]) -> Self:
+        """Make the group."""
+        return super().__new__(cls, message, errors)
+
+    def __init__(self, message: str, errors: Sequence[CallmError]) -> None:
+        del message
+        self.retryable = any(error.retryable for error in errors)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [self.message, *(f"- {_line(error)}" for error in self.exceptions if isinstance(error, CallmError))]
+        )
+
+    def derive(self, excs: Sequence[CallmError], /) -> AllFailed:  # type: ignore[override]  # only our own errors are in it
+        """Return a group of some of the errors, as `except*` needs it."""
+        return AllFailed(self.message, excs)
+
+
+def _line(error: CallmError) -> str:
+    times = f", {error.attempts} attempts" if error.attempts > 1 else ""
+    return f"{error.model or 'a model'}{times}: {type(error).__name__}: {error}"
 
 
 class CallCancelled(CallmError):

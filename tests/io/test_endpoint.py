@@ -100,7 +100,7 @@ def test_an_error_behind_content_in_one_read_comes_after_the_content():
 def test_a_status_that_is_no_success_becomes_its_error(status, kind):
     _, batches, error = collect(endpoint((status, {**JSON, "x-request-id": "r"}, [b'{"error":{"message":"no"}}'])), HI)
     assert isinstance(error, kind)
-    assert batches == [[ResponseHeaders(status, {**JSON, "x-request-id": "r"}, "r")]]
+    assert batches == [[ResponseHeaders(status, {**JSON, "x-request-id": "r"}, "r", "openai/m")]]
 
 
 def test_a_page_of_a_proxy_is_a_protocol_error_that_quotes_it():

@@ -11,9 +11,12 @@ import pytest
 
 from callm.types import (
     CONTENT,
+    AttemptFailed,
     AudioDelta,
+    CacheHit,
     ChoiceEvent,
     Citation,
+    Continued,
     Event,
     File,
     Finish,
@@ -29,6 +32,8 @@ from callm.types import (
     RefusalDelta,
     ResponseHeaders,
     ResponseStart,
+    Restarted,
+    Selected,
     Text,
     TextDelta,
     ToolCall,
@@ -38,6 +43,7 @@ from callm.types import (
     ToolResult,
     Usage,
     UsageReport,
+    Waited,
 )
 
 EVENTS: list[Event] = [
@@ -63,6 +69,12 @@ EVENTS: list[Event] = [
     UsageReport(Usage(1, 2, 3, 4, 5, 6, 7, 8)),
     ChoiceEvent(1, TextDelta("other")),
     Notice("seed was left out"),
+    Selected("openai/gpt-x"),
+    Waited("rate limit", 1.5),
+    AttemptFailed("openai/gpt-x", "RateLimitError", "rate_limit", "slow down", 2, 0.5, 429, "req_1", Usage(1, 0)),
+    Restarted("openai/gpt-x"),
+    CacheHit(2.5),
+    Continued(1, Usage(1, 2)),
     Finish("stop", "end_turn", "END"),
 ]
 IDS = [type(event).__name__ for event in EVENTS]

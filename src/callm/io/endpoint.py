@@ -43,7 +43,7 @@ class Endpoint:
         """Send `request` and yield its events, those of the headers also before an error. See `Model.stream`."""
         wire = self.codec.encode(request, self.target)
         async with self.transport.send(wire, request.options.timeouts) as answer:
-            head: list[Event] = [_headers(answer), *map(Notice, wire.notices)]
+            head: list[Event] = [self._headers(answer), *map(Notice, wire.notices)]
             try:
                 decoder = await self._decoder(answer, request)
                 while data := await answer.read():
@@ -70,6 +70,9 @@ class Endpoint:
                 raise
             await _drain(answer)
 
+    def _headers(self, answer: HTTPResponse) -> ResponseHeaders:
+        return ResponseHeaders(answer.status, dict(answer.headers), request_id(answer.headers), self.name)
+
     async def _decoder(self, answer: HTTPResponse, request: Request) -> Decoder:
         if 200 <= answer.status < 300:  # noqa: PLR2004  # the success statuses of RFC 9110, 15.3
             return self.codec.decoder(self.target, stream=_is_stream(answer, request))
@@ -86,11 +89,6 @@ class Endpoint:
         for name, value in vars(error).items():
             if isinstance(value, str):
                 vars(error)[name] = value.replace(key, "***")
-
-
-def _headers(answer: HTTPResponse) -> ResponseHeaders:
-    headers = answer.headers
-    return ResponseHeaders(answer.status, dict(headers), request_id(headers))
 
 
 def _is_stream(answer: HTTPResponse, request: Request) -> bool:

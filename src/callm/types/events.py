@@ -64,11 +64,12 @@ class _Event(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
 
 
 class ResponseHeaders(_Event, frozen=True, tag="response_headers"):
-    """The HTTP answer began. `headers` has lower-case names."""
+    """The HTTP answer began. `headers` has lower-case names; `endpoint` is the provider and model that were asked."""
 
     status: int
     headers: dict[str, str] = {}
     request_id: str | None = None
+    endpoint: str = ""
 
 
 class ResponseStart(_Event, frozen=True, tag="response_start"):
@@ -195,6 +196,67 @@ class Finish(_Event, frozen=True, tag="finish"):
     stop_sequence: str | None = None
 
 
+class Selected(_Event, frozen=True, tag="selected"):
+    """One of several models was chosen, and is asked now: by a fallback, a round-robin, a hedge."""
+
+    model: str
+
+
+class Waited(_Event, frozen=True, tag="waited"):
+    """The call stood in a line of our own before it was sent, for so many `seconds`. `line` says which one."""
+
+    line: str
+    seconds: float
+
+
+class AttemptFailed(_Event, frozen=True, tag="attempt_failed"):
+    """An attempt failed, and another follows. What came of it is no part of the answer.
+
+    Attributes:
+        model: who failed.
+        error: the name of the error's class.
+        kind: the error's stable name.
+        message: the error in words.
+        attempt: which attempt at this model it was, from 1.
+        wait: seconds until the next one begins.
+        status: the HTTP status, where there was one.
+        request_id: the provider's id of the request, where there was one.
+        usage: the tokens of the attempt, as far as the provider had said.
+    """
+
+    model: str
+    error: str
+    kind: str
+    message: str
+    attempt: int = 1
+    wait: float = 0.0
+    status: int | None = None
+    request_id: str | None = None
+    usage: Usage = Usage()
+
+
+class Restarted(_Event, frozen=True, tag="restarted"):
+    """The answer begins anew: discard all content that came before, which was of `model`.
+
+    Comes only where `on_break="restart"` was asked for.
+    """
+
+    model: str = ""
+
+
+class CacheHit(_Event, frozen=True, tag="cache_hit"):
+    """The answer comes from a cache, where it has been for `age` seconds. Its usage is that of the call that was stored."""
+
+    age: float = 0.0
+
+
+class Continued(_Event, frozen=True, tag="continued"):
+    """The answer was cut by the token limit, and goes on with another request. `usage` is that of the part before."""
+
+    number: int
+    usage: Usage = Usage()
+
+
 Event: TypeAlias = (
     ResponseHeaders
     | ResponseStart
@@ -213,6 +275,12 @@ Event: TypeAlias = (
     | UsageReport
     | ChoiceEvent
     | Notice
+    | Selected
+    | Waited
+    | AttemptFailed
+    | Restarted
+    | CacheHit
+    | Continued
     | Finish
 )
 

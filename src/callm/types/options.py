@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -123,6 +123,12 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
         retry_output: how often the model is asked again, with the problem, when its answer is not of the declared
             type. For calls that are not streamed; the total time stays one for all of it.
         min_interval: seconds between two partial values of a stream; the newest wins, and the last is never lost.
+        on_break: what happens when a stream breaks after content came: `raise` the error, or `restart`: a `Restarted`
+            event says that what came is to be discarded, and the answer begins anew, as often as a retry or fallback allows.
+        cache: whether a response cache may answer; `refresh` asks the model and stores its new answer.
+        cache_ttl: how many seconds a cache may keep this answer; None leaves it to the cache.
+        weight: how many requests this one counts for in a rate limiter.
+        deadline: the moment, on the event loop's clock, at which the call must have ended. Set by `Deadline`.
     """
 
     tags: Mapping[str, str] = {}
@@ -133,3 +139,8 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_tick: OnTick | None = None
     retry_output: int = 0
     min_interval: float = 0.0
+    on_break: Literal["raise", "restart"] = "raise"
+    cache: bool | Literal["refresh"] = True
+    cache_ttl: float | None = None
+    weight: float = 1.0
+    deadline: float | None = None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from callm.errors import CallmError
 from callm.types.events import (
+    AttemptFailed,
     AudioDelta,
+    CacheHit,
     ChoiceEvent,
     Citation,
+    Continued,
     Event,
     Finish,
     FinishReason,
@@ -24,14 +27,20 @@ from callm.types.events import (
     RefusalDelta,
     ResponseHeaders,
     ResponseStart,
+    Restarted,
+    Selected,
     TextDelta,
     ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
     Usage,
     UsageReport,
+    Waited,
 )
 from callm.types.messages import Message, Part, Reasoning, Text, ToolCall
+
+_STORY: Final = frozenset({"attempts", "waited", "time_to_first_content", "duration"})
+"""What stays of a response whose answer is discarded."""
 
 
 class _OpenCall(msgspec.Struct):
@@ -60,6 +69,11 @@ class Response(msgspec.Struct):
         audio: spoken output: base64 pieces. `transcript` is its text, `audio_id` the provider's id of it.
         notices: what of the request this provider could not be given.
         choices: the other choices by index, when several were asked for.
+        answered_by: the model that answered, `provider/model`, also where a fallback or round-robin chose it.
+        attempts: the attempts that failed before this answer, in order.
+        cached: whether the answer came from a cache of ours.
+        continued: how often an answer cut by the token limit was asked to go on.
+        waited: seconds spent in lines of our own: the rate limiter's.
         output: the typed value, once parsed.
         error: the error that ended the call, or None.
         time_to_first_content: seconds from sending to the first content; None if none came.
@@ -84,6 +98,11 @@ class Response(msgspec.Struct):
     audio_id: str | None = None
     notices: list[str] = []
     choices: dict[int, Response] = {}
+    answered_by: str = ""
+    attempts: list[AttemptFailed] = []
+    cached: bool = False
+    continued: int = 0
+    waited: float = 0.0
     output: Any = None
     error: CallmError | None = None
     time_to_first_content: float | None = None
@@ -92,6 +111,7 @@ class Response(msgspec.Struct):
     _calls: dict[int, _OpenCall] = {}
     _texts: list[str] = []
     _thoughts: list[str] = []
+    _before: Usage = Usage()
 
     def add(self, events: Iterable[Event]) -> None:
         """Take the next events."""
@@ -189,6 +209,7 @@ class Response(msgspec.Struct):
 
     def _headers(self, event: ResponseHeaders) -> None:
         self.status, self.headers, self.request_id = event.status, event.headers, event.request_id
+        self.answered_by = event.endpoint or self.answered_by
 
     def _audio(self, event: AudioDelta) -> None:
         if event.data:
@@ -203,7 +224,34 @@ class Response(msgspec.Struct):
         self._calls[event.index].pieces.append(event.arguments)
 
     def _usage(self, event: UsageReport) -> None:
-        self.usage = event.usage
+        self.usage = self._before + event.usage if self.continued else event.usage
+
+    def _continue(self, event: Continued) -> None:
+        self.continued = event.number
+        self._before = self._before + event.usage
+        self.usage = self._before
+        self.finish_reason = None
+
+    def _fail(self, event: AttemptFailed) -> None:
+        self.attempts.append(event)
+        self._discard()
+
+    def _discard(self) -> None:
+        """Forget the answer, but not the story of the call."""
+        fresh = Response()
+        for name in self.__struct_fields__:
+            if name not in _STORY:
+                setattr(self, name, getattr(fresh, name))
+
+    def _select(self, event: Selected) -> None:
+        self.answered_by = event.model
+
+    def _hit(self, event: CacheHit) -> None:
+        del event
+        self.cached = True
+
+    def _wait(self, event: Waited) -> None:
+        self.waited += event.seconds
 
     def _choice(self, event: ChoiceEvent) -> None:
         self.choices.setdefault(event.index, Response()).add((event.event,))
@@ -225,5 +273,11 @@ class Response(msgspec.Struct):
         UsageReport: _usage,
         ChoiceEvent: _choice,
         Notice: lambda response, event: response.notices.append(event.message),
+        Selected: _select,
+        Waited: _wait,
+        AttemptFailed: _fail,
+        Restarted: lambda response, _: response._discard(),
+        CacheHit: _hit,
+        Continued: _continue,
         Finish: _finish,
     }

@@ -1,0 +1,80 @@
+"""Try several models in turn."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from callm.errors import AllFailed, CallCancelled, CallmError, ConfigError, DeadlineExceeded, UnsupportedError
+from callm.middleware.attempt import Attempt
+from callm.types import Selected
+
+if TYPE_CHECKING:
+    from callm.types import Events, Model, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Ask each model in turn until one answers. Any error leads to the next one, but for those no model can help with.
+
+    `Response.answered_by` says who answered, `Response.attempts` who failed before.
+
+    Attributes:
+        models: the models, the preferred one first.
+    """
+
+    models: tuple[Model, ...]
+
+    def __post_init__(self) -> None:
+        check_models(self.models, "a fallback")
+
+    @property
+    def name(self) -> str:
+        """The names of the models."""
+        return " | ".join(model.name for model in self.models)
+
+    async def stream(self, request: Request) -> Events:
+        """See `Model.stream`.
+
+        Raises:
+            AllFailed: every model failed.
+        """
+        errors: list[CallmError] = []
+        for model in self.models:
+            attempt = Attempt(request)
+            settled, first = False, True
+            try:
+                async with aclosing(model.stream(request)) as batches:
+                    async for batch in batches:
+                        settled = settled or attempt.see(batch)
+                        yield [Selected(model.name), *batch] if first else batch
+                        first = False
+            except CallmError as error:
+                error.model = error.model or model.name
+                if not (attempt.replaceable and falls_back(error)):
+                    raise
+                errors.append(error)
+            else:
+                return
+            if model is not self.models[-1]:
+                yield attempt.failed(errors[-1], model.name)
+        raise AllFailed(f"all {len(errors)} models of the fallback failed", errors)
+
+
+def falls_back(error: CallmError) -> bool:
+    """Return whether another model may do what this one failed to do."""
+    if isinstance(error, ConfigError):
+        return isinstance(error, UnsupportedError)
+    return not isinstance(error, CallCancelled | DeadlineExceeded)
+
+
+def check_models(models: Any, what: str) -> None:
+    """Raise `ConfigError` unless `models` is a tuple of models, with one at least."""
+    if not isinstance(models, tuple):
+        raise ConfigError(f"the models of {what} must be a tuple, not {type(models).__name__}")
+    if not models:
+        raise ConfigError(f"{what} needs at least one model")
+    for model in cast("tuple[Any, ...]", models):
+        if isinstance(model, type) or not hasattr(model, "stream"):
+            raise ConfigError(f"the models of {what} must have a stream method, as a Model has, not {model!r:.80}")

@@ -1,0 +1,64 @@
+"""Spread calls over several models."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Self
+
+from callm.errors import ConfigError
+from callm.middleware.fallback import check_models
+from callm.policy.rotation import Rotation
+from callm.types import Selected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from callm.types import Events, Model, Request
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRobin:
+    """Send each request to the next model. Made by `RoundRobin.of`.
+
+    Attributes:
+        models: the models.
+        rotation: whose turn it is; two trees that share one take turns together.
+    """
+
+    models: tuple[Model, ...]
+    rotation: Rotation
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, *models: Model, weights: Sequence[float] | None = None, start: int = 0) -> Self:
+        """Spread over `models`, evenly or by `weights`, beginning with number `start` of the order.
+
+        Raises:
+            ConfigError: there are no models, or as many weights as there are not models.
+        """
+        check_models(models, "a round-robin")
+        if weights is not None and len(weights) != len(models):
+            raise ConfigError(f"a round-robin of {len(models)} models needs as many weights, not {len(weights)}")
+        if isinstance(start, bool) or start < 0:
+            raise ConfigError(f"'start' must be 0 or more, not {start!r}")
+        even = [1.0] * len(models)
+        return cls(
+            models, Rotation(even if weights is None else weights, start % len(models) if weights is None else start)
+        )
+
+    @property
+    def name(self) -> str:
+        """The names of the models."""
+        return " / ".join(model.name for model in self.models)
+
+    async def stream(self, request: Request) -> Events:
+        """See `Model.stream`."""
+        with self._lock:
+            model = self.models[self.rotation.next()]
+        first = True
+        async with aclosing(model.stream(request)) as batches:
+            async for batch in batches:
+                yield [Selected(model.name), *batch] if first else batch
+                first = False

@@ -1,0 +1,1 @@
+"""Decisions around a call. Pure: time and randomness are arguments, and whoever asks does the waiting."""
