@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -14,7 +15,7 @@ from callm.io.call import Call, Dual
 from callm.io.credentials import check_address, check_key, find_target
 from callm.io.endpoint import Endpoint
 from callm.io.transports import Transports
-from callm.middleware.deadline import Deadline
+from callm.middleware.deadline import CallWatch
 from callm.middleware.retry import Retry
 from callm.middleware.timeout import Timeout, has_content
 from callm.parse.output import check_finish
@@ -189,7 +190,7 @@ class Client:
 
     def run(self, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
         """Yield the batches of events of a call while `response` adds them up. The heart of every way of calling."""
-        return _run(Deadline(self.model(request.model)), request, response)
+        return _run(self.model(request.model), request, response)
 
     async def aclose(self) -> None:
         """Close the connections, from async code."""
@@ -217,6 +218,8 @@ class Client:
 
     async def _call(self, request: Request) -> Response:
         used, started, total = Usage(), perf_counter(), request.options.timeouts.total
+        if request.stream and request.options.on_tick is None:  # nobody sees what came before a break
+            request = _with_options(request, on_break="restart")
         for left in range(request.options.retry_output, -1, -1):
             response = Response()
             try:
@@ -313,7 +316,13 @@ class ResponseStream(Dual[Event]):
 
     @property
     def text_stream(self) -> Dual[str]:
-        """The text deltas alone. Iterate this or the stream, not both."""
+        """The text deltas alone. Iterate this or the stream, not both.
+
+        Raises:
+            ConfigError: with `on_break="restart"`: text alone can't say that what came is to be discarded.
+        """
+        if self._request.options.on_break == "restart":
+            raise ConfigError('with on_break="restart" read the events: text alone can\'t say that it begins anew')
         if self._text is None:
             self._text = _TextStream(self.batches())
         return self._text
@@ -353,9 +362,19 @@ async def _run(model: Model, request: Request, response: Response) -> AsyncGener
     options = request.options
     on_tick = options.on_tick
     started = perf_counter()
+    watch = CallWatch(options)
     try:
-        async with aclosing(model.stream(request)) as batches:
-            async for batch in batches:
+        async with aclosing(model.stream(watch.limit(request))) as batches:
+            while True:
+                watch.begin()
+                try:
+                    batch = await batches.__anext__()
+                except StopAsyncIteration:
+                    break
+                except asyncio.CancelledError as cancelled:
+                    watch.translate(cancelled)
+                    raise
+                watch.waiting = False
                 response.add(batch)
                 if response.time_to_first_content is None and has_content(batch):
                     response.time_to_first_content = perf_counter() - started
@@ -369,6 +388,7 @@ async def _run(model: Model, request: Request, response: Response) -> AsyncGener
         error.response, response.error = response, error
         raise
     finally:
+        watch.close()
         response.duration = perf_counter() - started
         for collector in options.collectors:
             collector.collect(response, options)
@@ -376,9 +396,12 @@ async def _run(model: Model, request: Request, response: Response) -> AsyncGener
 
 def _within(request: Request, seconds: float) -> Request:
     """Return the request with another total time: what is asked again has no deadline of its own."""
-    options = request.options
-    rest = msgspec.structs.replace(options.timeouts, total=max(seconds, 0.001))
-    return msgspec.structs.replace(request, options=msgspec.structs.replace(options, timeouts=rest))
+    rest = msgspec.structs.replace(request.options.timeouts, total=max(seconds, 0.001))
+    return _with_options(request, timeouts=rest)
+
+
+def _with_options(request: Request, **changed: Any) -> Request:
+    return msgspec.structs.replace(request, options=msgspec.structs.replace(request.options, **changed))
 
 
 _default: Client | None = None

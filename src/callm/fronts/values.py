@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from callm.io.call import Dual
-from callm.types import TextDelta
+from callm.types import Restarted, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -27,7 +27,7 @@ class ValueStream(Dual[T], Generic[T]):
         stream.result
 
     A partial value has the fields that have come so far; the others are None. In async code use `async for`, and
-    `await stream` for the result.
+    `await stream` for the result. Values only grow, but with `on_break="restart"`, where they may begin anew.
     """
 
     def __init__(self, events: ResponseStream, output: Output[T]) -> None:
@@ -89,8 +89,14 @@ async def _values(
     partial = output.partial()
     async with aclosing(events) as batches:
         async for batch in batches:
-            texts = [event.text for event in batch if type(event) is TextDelta]
-            values = [value for text in texts if (value := partial.feed(text)) is not None]
+            values: list[T] = []
+            for event in batch:
+                if type(event) is TextDelta:
+                    value = partial.feed(event.text)
+                    if value is not None:
+                        values.append(value)
+                elif type(event) is Restarted:
+                    partial = output.partial()
             if values:
                 yield values
     whole.append(response.output)

@@ -79,7 +79,8 @@ class Endpoint:
         raise self.codec.error(answer.status, answer.headers, await error_body(answer), self.target)
 
     def _complete(self, error: CallmError, answer: HTTPResponse) -> None:
-        """Give `error` the id of the request, and take the key out of it, should the server have repeated it."""
+        """Give `error` the model and the id of the request, and take the key out of it, should the server have repeated it."""
+        error.model = self.name
         if isinstance(error, APIError) and error.request_id is None:
             error.request_id = request_id(answer.headers)
         key = self.target.api_key.reveal() if self.target.api_key is not None else ""

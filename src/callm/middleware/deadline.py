@@ -14,7 +14,7 @@ from callm.errors import CallCancelled, DeadlineExceeded
 from callm.middleware.watch import NEVER, Watch
 
 if TYPE_CHECKING:
-    from callm.types import Events, Model, Request
+    from callm.types import CallOptions, Events, Model, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +35,11 @@ class Deadline:
             DeadlineExceeded: the total time ran out.
             CallCancelled: the options' cancel handle was used.
         """
-        options = request.options
-        total, cancel = options.timeouts.total, options.cancel
-        now = asyncio.get_running_loop().time()
-        end = NEVER if total is None else now + total
-        if options.deadline is not None:
-            end = min(end, options.deadline)
-
-        def late() -> DeadlineExceeded:
-            seconds = max(0.0, end - now) if total is None else total
-            return DeadlineExceeded(f"the call took longer than its total of {seconds:g} s", seconds=seconds)
-
-        watch = Watch(end, late)
-        unwatch = None if cancel is None else cancel.watch(lambda: _from_anywhere(watch))
+        watch = CallWatch(request.options)
         try:
-            async with aclosing(self.inner.stream(_until(request, end))) as batches:
+            async with aclosing(self.inner.stream(watch.limit(request))) as batches:
                 while True:
-                    watch.arm()
+                    watch.begin()
                     try:
                         batch = await batches.__anext__()
                     except StopAsyncIteration:
@@ -59,25 +47,41 @@ class Deadline:
                     except asyncio.CancelledError as cancelled:
                         watch.translate(cancelled)
                         raise
-                    finally:
-                        watch.disarm()
+                    watch.waiting = False
                     yield batch
         finally:
             watch.close()
-            if unwatch is not None:
-                unwatch()
 
 
-def _from_anywhere(watch: Watch) -> None:
-    error = CallCancelled("the call was cancelled by its Cancel handle")
-    watch.loop.call_soon_threadsafe(watch.interrupt, error)
+class CallWatch(Watch):
+    """The clock of a whole call, which begins now."""
 
+    __slots__ = ("_end", "_seconds")
 
-def _until(request: Request, end: float) -> Request:
-    """Return the request with its deadline. By copying, which checks nothing again: this is done at every call."""
-    if end == NEVER:
+    def __init__(self, options: CallOptions) -> None:
+        """Watch the total time and the cancel handle of `options`."""
+        total = options.timeouts.total
+        now = asyncio.get_running_loop().time()
+        self._end = NEVER if total is None else now + total
+        if options.deadline is not None and options.deadline < self._end:
+            self._end, total = options.deadline, max(0.0, options.deadline - now)
+        self._seconds = total
+        super().__init__(self._end, self._late)
+        if options.cancel is not None:
+            self.on_close = options.cancel.watch(self._from_anywhere)
+
+    def limit(self, request: Request) -> Request:
+        """Return the request with its deadline. By copying, which checks nothing again: this is done at every call."""
+        if self._end == NEVER:
+            return request
+        request, options = copy(request), copy(request.options)
+        msgspec.structs.force_setattr(options, "deadline", self._end)
+        msgspec.structs.force_setattr(request, "options", options)
         return request
-    request, options = copy(request), copy(request.options)
-    msgspec.structs.force_setattr(options, "deadline", end)
-    msgspec.structs.force_setattr(request, "options", options)
-    return request
+
+    def _from_anywhere(self) -> None:
+        error = CallCancelled("the call was cancelled by its Cancel handle")
+        self.loop.call_soon_threadsafe(self.interrupt, error)
+
+    def _late(self) -> DeadlineExceeded:
+        return DeadlineExceeded(f"the call took longer than its total of {self._seconds:g} s", seconds=self._seconds)

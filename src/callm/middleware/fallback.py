@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from callm.errors import AllFailed, CallCancelled, CallmError, ConfigError, DeadlineExceeded, UnsupportedError
 from callm.middleware.attempt import Attempt
+from callm.middleware.relay import Relay
 from callm.types import Selected
 
 if TYPE_CHECKING:
@@ -34,20 +35,24 @@ class Fallback:
         """The names of the models."""
         return " | ".join(model.name for model in self.models)
 
-    async def stream(self, request: Request) -> Events:
+    def stream(self, request: Request) -> Events:
         """See `Model.stream`.
 
         Raises:
             AllFailed: every model failed.
         """
+        return Relay(lambda relay: self._stream(request, relay))
+
+    async def _stream(self, request: Request, relay: Relay) -> Events:
         errors: list[CallmError] = []
         for model in self.models:
             attempt = Attempt(request)
-            settled, first = False, True
+            first = True
             try:
                 async with aclosing(model.stream(request)) as batches:
                     async for batch in batches:
-                        settled = settled or attempt.see(batch)
+                        if attempt.see(batch):
+                            relay.rest = batches
                         yield [Selected(model.name), *batch] if first else batch
                         first = False
             except CallmError as error:
@@ -71,10 +76,10 @@ def falls_back(error: CallmError) -> bool:
 
 def check_models(models: Any, what: str) -> None:
     """Raise `ConfigError` unless `models` is a tuple of models, with one at least."""
-    if not isinstance(models, tuple):
+    if not issubclass(type(models), tuple):
         raise ConfigError(f"the models of {what} must be a tuple, not {type(models).__name__}")
     if not models:
         raise ConfigError(f"{what} needs at least one model")
-    for model in cast("tuple[Any, ...]", models):
+    for model in models:
         if isinstance(model, type) or not hasattr(model, "stream"):
             raise ConfigError(f"the models of {what} must have a stream method, as a Model has, not {model!r:.80}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from callm.errors import CallmError
 from callm.middleware.attempt import Attempt
+from callm.middleware.relay import Relay
 from callm.policy.backoff import Backoff
 from callm.policy.retry_budget import RetryBudget
 
@@ -42,17 +43,20 @@ class Retry:
         """The name of the model inside."""
         return self.inner.name
 
-    async def stream(self, request: Request) -> Events:
+    def stream(self, request: Request) -> Events:
         """See `Model.stream`."""
+        return Relay(lambda relay: self._stream(request, relay))
+
+    async def _stream(self, request: Request, relay: Relay) -> Events:
         if self.budget is not None:
             self.budget.deposit()
         for number in count(1):
             attempt = Attempt(request, number)
-            settled = False
             try:
                 async with aclosing(self.inner.stream(request)) as batches:
                     async for batch in batches:
-                        settled = settled or attempt.see(batch)
+                        if attempt.see(batch) and number == 1:  # later errors have only the number of attempts to learn
+                            relay.rest = batches
                         yield batch
             except CallmError as error:
                 failure = error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from callm.errors import ConfigError
 from callm.middleware.fallback import check_models
+from callm.middleware.relay import Relay
 from callm.policy.rotation import Rotation
 from callm.types import Selected
 
@@ -53,12 +54,14 @@ class RoundRobin:
         """The names of the models."""
         return " / ".join(model.name for model in self.models)
 
-    async def stream(self, request: Request) -> Events:
+    def stream(self, request: Request) -> Events:
         """See `Model.stream`."""
+        return Relay(lambda relay: self._stream(request, relay))
+
+    async def _stream(self, request: Request, relay: Relay) -> Events:
         with self._lock:
             model = self.models[self.rotation.next()]
-        first = True
         async with aclosing(model.stream(request)) as batches:
             async for batch in batches:
-                yield [Selected(model.name), *batch] if first else batch
-                first = False
+                relay.rest = batches
+                yield [Selected(model.name), *batch]

@@ -1,8 +1,13 @@
-"""The limits on silence, around one attempt: until the first content, and from one piece of content to the next."""
+"""The limits on silence, around one attempt: until the first content, and from one piece of content to the next.
+
+Silence is the time spent waiting since the last content. What the consumer spends on a batch is not the server's silence, and
+pings and empty deltas do not end it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from asyncio import current_task
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,7 +43,7 @@ class Timeout:
         try:
             async with aclosing(self.inner.stream(request)) as batches:
                 while True:
-                    watch.arm()
+                    watch.begin()
                     try:
                         batch = await batches.__anext__()
                     except StopAsyncIteration:
@@ -46,10 +51,11 @@ class Timeout:
                     except asyncio.CancelledError as cancelled:
                         watch.translate(cancelled)
                         raise
-                    finally:
-                        watch.disarm()
+                    watch.waiting = False
                     if has_content(batch):
                         watch.content()
+                    else:
+                        watch.silence()
                     yield batch
         finally:
             watch.close()
@@ -64,41 +70,57 @@ def has_content(batch: Sequence[Event]) -> bool:
 
 
 class _Silence(Watch):
-    """A watch whose limit moves with content, and does not move on while the consumer works."""
+    """A clock that content sets back, and that stands still while the consumer works."""
 
-    __slots__ = ("_paused", "_started", "_timeouts")
+    __slots__ = ("_allowed", "_began", "_spent", "_started", "_timeouts")
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
         self._started = False
-        self._paused = now = asyncio.get_running_loop().time()
-        first = timeouts.first_content
-        super().__init__(NEVER if first is None else now + first, self._error)
+        self._allowed = NEVER if timeouts.first_content is None else timeouts.first_content
+        self._spent = 0.0
+        self._began = 0.0
+        super().__init__(NEVER, self._late)
 
-    def arm(self) -> None:
-        self.limit += self.loop.time() - self._paused  # the time the consumer took is not the server's silence
-        super().arm()
-        if self._handle is None:
-            self.move(self.limit)
-
-    def disarm(self) -> None:
-        self._armed = False
-        self._paused = self.loop.time()
+    def begin(self) -> None:
+        if self.error is not None:
+            raise self.error
+        self._task = current_task()
+        self._began = self.loop.time()
+        if self._handle is None and self._allowed != NEVER:
+            self._handle = self.loop.call_at(self._began + self._allowed - self._spent, self._tick)
+        self.waiting = True
 
     def content(self) -> None:
         """Note that content came just now."""
+        self._spent = 0.0
+        if not self._started:
+            self._start()
+
+    def silence(self) -> None:
+        """Note that what came just now was no content."""
+        self._spent += self.loop.time() - self._began
+
+    def _start(self) -> None:
         self._started = True
         between = self._timeouts.between_content
-        self.move(NEVER if between is None else self._paused + between)
+        allowed = NEVER if between is None else between
+        if allowed < self._allowed and self._handle is not None:
+            self._handle.cancel()  # it would ring too late
+            self._handle = None
+        self._allowed = allowed
 
     def _tick(self) -> None:
-        if self._armed:
-            super()._tick()
+        self._handle = None
+        if not self.waiting or self._allowed == NEVER:
+            return  # the next wait sets the timer
+        left = self._allowed - self._spent - (self.loop.time() - self._began)
+        if left > 0:
+            self._handle = self.loop.call_later(left, self._tick)
         else:
-            self._handle = None  # the consumer works: the next wait sets the timer again
+            self.interrupt(self._make())
 
-    def _error(self) -> CallTimeout:
+    def _late(self) -> CallTimeout:
         phase = "between_content" if self._started else "first_content"
-        seconds = self._timeouts.between_content if self._started else self._timeouts.first_content
         words = "no more content came" if self._started else "no content came"
-        return CallTimeout(f"{words} for {seconds:g} s (timeout {phase!r})", phase=phase, seconds=seconds)
+        return CallTimeout(f"{words} for {self._allowed:g} s (timeout {phase!r})", phase=phase, seconds=self._allowed)

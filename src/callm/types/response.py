@@ -39,7 +39,7 @@ from callm.types.events import (
 )
 from callm.types.messages import Message, Part, Reasoning, Text, ToolCall
 
-_STORY: Final = frozenset({"attempts", "waited", "time_to_first_content", "duration"})
+_STORY: Final = frozenset({"answered_by", "attempts", "waited", "time_to_first_content", "duration"})
 """What stays of a response whose answer is discarded."""
 
 
