@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["call", "sync_call", "stream", "typed"]
+Kind = Literal["call", "sync_call", "stream", "typed", "partials", "read", "repair", "grow", "growth"]
+
+OFFLINE: Final = ("read", "repair", "grow", "growth")
+"""Kinds of cases that need no server: a text is parsed."""
 
 _CALLERS: Final = ("aiohttp", "callm", "openai", "anthropic", "baml-py", "pydantic-ai", "litellm")
 _TYPED: Final = (*_CALLERS[:5], "instructor", *_CALLERS[5:])
@@ -32,7 +35,7 @@ class Case:
         name: what `--only` calls it.
         title: what the report calls it.
         kind: which method of a peer does it.
-        scenario: which scenario of the mock server answers it.
+        scenario: which scenario of the mock server answers it, or which of `bench/texts.py` is read.
         concurrency: how many tasks repeat the work side by side.
         unit: what the microseconds are divided by.
         peers: who does it, as `peer` or `peer:variant`.
@@ -49,7 +52,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A peer, and in which way: `callm:sync` calls without a loop, `callm:uvloop` runs on uvloop."""
+    """A peer, and in which way: `callm:sync` calls without a loop, `callm:uvloop` runs on uvloop.
+
+    Where growth is measured, it is the text, and how many KB of it: `callm:quotes-1024`.
+    """
 
     peer: str
     variant: str
@@ -60,6 +66,10 @@ class Entry:
         peer, _, variant = text.partition(":")
         return cls(peer, variant)
 
+
+_READERS: Final = ("pydantic", "callm", "instructor", "baml-py")
+_GROWERS: Final = ("callm", "jiter", "pydantic", "instructor", "partial-json-parser", "baml-py")
+_HOSTILE: Final = ("damaged", "brackets", "quotes", "backslashes", "fences", "unclosed", "commas")
 
 CASES: Final = (
     Case(
@@ -101,6 +111,41 @@ CASES: Final = (
         64,
         "call",
         _TYPED,
+    ),
+    *(
+        Case(f"read-{size}", f"Parse {size} KB of JSON in a fence within prose", "read", f"whole-{size}", 1, "text", _READERS)
+        for size in (1, 10, 100)
+    ),
+    Case(
+        "repair-10",
+        "Parse 10 KB of damaged JSON",
+        "repair",
+        "damaged-10",
+        1,
+        "text",
+        ("callm", "callm:typed", "json-repair", "json-repair:typed"),
+    ),
+    *(
+        Case(f"grow-{size}", f"Partial values of {size} KB, one for each delta", "grow", f"plain-{size}", 1, "delta", _GROWERS)
+        for size in (2, 8, 32, 128)
+    ),
+    Case(
+        "partials-32",
+        "Typed stream: partial values of 32 KB from a server, one for each delta",
+        "partials",
+        "plain-32",
+        1,
+        "delta",
+        ("callm", "instructor", "pydantic-ai", "baml-py"),
+    ),
+    Case(
+        "growth",
+        "What twice the text costs",
+        "growth",
+        "",
+        1,
+        "text",
+        (*(f"callm:{text}-1024" for text in _HOSTILE), "callm:plain-5120"),
     ),
 )
 

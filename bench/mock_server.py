@@ -17,7 +17,8 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, Final, cast
 
-from bench import payload
+from bench import payload, texts
+from bench.cases import CASES
 
 _HEADERS: Final = (
     b"date: Fri, 21 Nov 2025 10:00:00 GMT\r\n"
@@ -55,6 +56,9 @@ def answers() -> dict[bytes, Answer]:
         gap = payload.GAP if scenario == "paced" else 0.0
         found[_openai(scenario)] = _stream(payload.openai_events(pieces), gap)
         found[_anthropic(scenario)] = _stream(payload.anthropic_events(pieces), gap)
+    for case in CASES:
+        if case.kind == "partials":
+            found[_openai(case.scenario)] = _stream(payload.openai_events(list(texts.deltas(texts.text(case.scenario)))), 0.0)
     return found
 
 

@@ -70,8 +70,8 @@ def text(count: int = TOKENS) -> str:
 
 
 @cache
-def order() -> dict[str, Any]:
-    """Return the value that the scenario `typed` answers with: about 8 KB as JSON."""
+def order(count: int = _LINES) -> dict[str, Any]:
+    """Return an order of `count` lines. The scenario `typed` answers with that of 55: about 8 KB as JSON."""
     lines: list[dict[str, Any]] = [
         {
             "sku": f"HB-{number:05d}",
@@ -81,7 +81,7 @@ def order() -> dict[str, Any]:
             "in_stock": number % 3 != 0,
             "tags": [WORDS[(number + 1) % len(WORDS)], WORDS[(number + 2) % len(WORDS)], "boat"],
         }
-        for number in range(_LINES)
+        for number in range(count)
     ]
     address = {"street": "Quay 7", "city": "Bergen", "postcode": "5003", "country": "NO"}
     return {

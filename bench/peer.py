@@ -2,12 +2,14 @@
 
 `IMPORT` and `FIRST_CALL` are the source of a cold start; the address of the mock server is `sys.argv[1]`, and
 `FIRST_CALL` must leave the answer's text in `answer`. `Client` has a method for each kind of case that the peer can do;
-what it lacks is left out of the tables. A peer imports its library inside its functions, so that a cold start sees it.
+what it lacks is left out of the tables. A `Reader` does the cases that need no server: a peer has one of the two, or both.
+A peer imports its library inside its functions, so that a cold start sees it.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Protocol, cast
 
 
@@ -21,6 +23,18 @@ class Streamed(NamedTuple):
 
     pieces: int
     characters: int | None
+
+
+class Grown(NamedTuple):
+    """What the partial values of one answer were.
+
+    Attributes:
+        pieces: how many there were.
+        value: the last one.
+    """
+
+    pieces: int
+    value: Any
 
 
 class Client(Protocol):
@@ -38,18 +52,37 @@ class Client(Protocol):
     async def typed(self) -> Any:
         """Make a call that returns an `Order`."""
 
+    async def partials(self) -> Grown:
+        """Read a stream as an `Order` that grows, with a value for every delta that brings something."""
+
     async def aclose(self) -> None:
         """Close the client."""
 
 
+class Reader(Protocol):
+    """A peer that reads text. Only what the peer can do is there."""
+
+    def read(self, text: str) -> Any:
+        """Return the `Order` that stands in a text, as JSON in a fence."""
+
+    def repair(self, text: str) -> Any:
+        """Return the value that a damaged text means."""
+
+    def grow(self, pieces: Iterable[str]) -> Iterator[Any]:
+        """Yield the `Order` so far, as the text comes."""
+
+
 class Peer(Protocol):
-    """The module of a peer."""
+    """The module of a peer. One that only reads has a `Reader` alone."""
 
     IMPORT: str
     FIRST_CALL: str
 
     def Client(self, url: str, variant: str) -> Client:  # noqa: N802  # it is the module's class
         """Open a client for the mock server at `url`, without the path of the API."""
+
+    def Reader(self, variant: str) -> Reader:  # noqa: N802  # likewise
+        """Make what reads text."""
 
 
 def load(name: str) -> Peer:

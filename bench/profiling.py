@@ -15,10 +15,9 @@ import cProfile  # noqa: E402  # behind the path
 import os  # noqa: E402
 import pstats  # noqa: E402
 
-from bench import payload  # noqa: E402
 from bench.cases import CASES, Entry  # noqa: E402
 from bench.processes import cores, mock_server  # noqa: E402
-from bench.worker import Work, calibrate  # noqa: E402
+from bench.worker import calibrate, open_work  # noqa: E402
 
 
 def main() -> None:
@@ -34,14 +33,14 @@ def main() -> None:
     with mock_server(server_core) as url:
         if client_core is not None:
             os.sched_setaffinity(0, {client_core})
-        work = Work(case, Entry.parse(arguments.peer), f"{url}/{case.scenario}")
+        work = open_work(case, Entry.parse(arguments.peer), url, seconds=1.0)
         times = calibrate(work, 1.0)
         profile = cProfile.Profile()
         profile.enable()
         work.run(times)
         profile.disable()
         work.close()
-    units = times * payload.STREAMS.get(case.scenario, 1)
+    units = times * work.units
     stats = pstats.Stats(profile)
     stats.sort_stats(arguments.sort).print_stats(arguments.lines)
     total = stats.get_stats_profile().total_tt

@@ -4,6 +4,8 @@
 2. It warms up, chooses how often to repeat the work so that a round lasts about `--seconds`, and prints `{"ready": ...}`.
 3. For each line on standard input it does a round and prints what it cost as JSON: CPU by `getrusage`, user and system,
    of all threads of the process, from the first call's beginning to the last call's end.
+
+Cases that need no server are in `bench/reading.py`.
 """
 
 from __future__ import annotations
@@ -20,16 +22,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
-from bench import payload
-from bench.cases import CASES, Case, Entry
-from bench.peer import Client, Streamed, load
+from bench import payload, texts
+from bench.cases import CASES, OFFLINE, Case, Entry
+from bench.peer import Client, Grown, Streamed, load
+from bench.reading import Reading, WrongAnswer, open_reading
 
 WARM_UP: Final = 0.2
 """Seconds of work before anything is measured; at least one round for each task."""
 
-
-class WrongAnswer(Exception):
-    """A peer did not return what the mock server said."""
+SLOW: Final = 0.5
+"""Seconds of a single run after which it is warm."""
 
 
 def check(case: Case, answer: object) -> None:
@@ -38,6 +40,10 @@ def check(case: Case, answer: object) -> None:
     Raises:
         WrongAnswer: they differ.
     """
+    if isinstance(answer, Grown):
+        if not texts.matches(answer.value, texts.value(case.scenario)):
+            raise WrongAnswer(f"the last value is not the order: {str(answer.value)[:80]!r}")
+        return
     if isinstance(answer, Streamed):
         expected: object = len(payload.text(payload.STREAMS[case.scenario]))
         answer = expected if answer.characters is None else answer.characters
@@ -68,6 +74,8 @@ class Work:
     def __init__(self, case: Case, entry: Entry, url: str) -> None:
         """Open the client on a loop of its own."""
         self.case = case
+        self.concurrency = case.concurrency
+        self.units = texts.count(case.scenario) if case.kind == "partials" else payload.STREAMS.get(case.scenario, 1)
         self._sync = entry.variant == "sync"
         self._loop = _new_loop(entry.variant)
         asyncio.set_event_loop(self._loop)
@@ -95,6 +103,19 @@ class Work:
         for _ in range(times):
             self.last = await work()
 
+    @property
+    def pieces(self) -> int | None:
+        """How many pieces the last stream came in."""
+        return self.last.pieces if isinstance(self.last, Streamed | Grown) else None
+
+    def check(self) -> None:
+        """Compare the last answer with what the scenario says.
+
+        Raises:
+            WrongAnswer: they differ.
+        """
+        check(self.case, self.last)
+
     def close(self) -> None:
         """Close the client and its loop."""
         self._loop.run_until_complete(self._client.aclose())
@@ -113,9 +134,21 @@ def _new_loop(variant: str) -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def calibrate(work: Work, seconds: float) -> int:
-    """Warm up, and return how often to do the work so that it takes about `seconds`."""
-    step = work.case.concurrency
+def open_work(case: Case, entry: Entry, url: str, seconds: float) -> Work | Reading:
+    """Prepare a case of a peer: `url` is that of the mock server."""
+    if case.kind in OFFLINE:
+        return open_reading(case, entry, seconds)
+    return Work(case, entry, f"{url}/{case.scenario}")
+
+
+def calibrate(work: Work | Reading, seconds: float) -> int:
+    """Do the work once, check it and warm up; return how often to do the work so that it takes about `seconds`."""
+    step = work.concurrency
+    started = perf_counter()
+    work.run(1)
+    work.check()
+    if perf_counter() - started > SLOW:
+        return step
     times, spent = 0, 0.0
     started = perf_counter()
     while perf_counter() - started < WARM_UP or times < 2 * step:
@@ -126,15 +159,17 @@ def calibrate(work: Work, seconds: float) -> int:
     return step * max(1, round(seconds / spent))
 
 
-def measure(work: Work, times: int) -> dict[str, float]:
+def measure(work: Work | Reading, times: int) -> dict[str, float]:
     """Do a round and return microseconds of CPU and of wall time for one unit of the work, and the peak memory."""
     gc.collect()
-    units = times * payload.STREAMS.get(work.case.scenario, 1)
+    units = times * work.units
     cpu_before, wall_before = cpu(), perf_counter()
     work.run(times)
     wall, used = perf_counter() - wall_before, cpu() - cpu_before
-    check(work.case, work.last)
-    return {"cpu": used / units * 1e6, "wall": wall / units * 1e6, "memory": peak_memory()}
+    work.check()
+    facts = {"cpu": used / units * 1e6, "wall": wall / units * 1e6, "memory": peak_memory(), "units": work.units}
+    half = work.half if isinstance(work, Reading) else None
+    return facts if half is None else facts | {"half": measure(half, times)["cpu"]}
 
 
 def main() -> None:
@@ -149,12 +184,9 @@ def main() -> None:
     if arguments.core is not None:
         os.sched_setaffinity(0, {arguments.core})
     case = next(case for case in CASES if case.name == arguments.case)
-    work = Work(case, Entry.parse(arguments.entry), f"{arguments.url}/{case.scenario}")
-    work.run(1)
-    check(case, work.last)
-    pieces = work.last.pieces if isinstance(work.last, Streamed) else None
+    work = open_work(case, Entry.parse(arguments.entry), arguments.url, arguments.seconds)
     times = calibrate(work, arguments.seconds)
-    print(json.dumps({"ready": True, "times": times, "pieces": pieces}), flush=True)
+    print(json.dumps({"ready": True, "times": times, "pieces": work.pieces}), flush=True)
     for _ in sys.stdin:
         print(json.dumps(measure(work, times)), flush=True)
     work.close()

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bench import payload
-from bench.peer import Streamed
+from bench.peer import Grown, Streamed
 
 IMPORT = "import callm"
 FIRST_CALL = f"""
@@ -54,6 +55,16 @@ class Client:
                 characters += len(event.text)
         return Streamed(pieces, characters)
 
+    async def partials(self) -> Grown:
+        """Call a declared function and take every partial value, then the whole one."""
+        if self._extract is None:
+            self._extract = self._function()
+        pieces = 0
+        stream = self._extract.stream(payload.PROMPT)
+        async for _ in stream:
+            pieces += 1
+        return Grown(pieces, await stream)
+
     async def aclose(self) -> None:
         """Close the client."""
         await self._client.aclose()
@@ -68,3 +79,40 @@ class Client:
 
         extract.__annotations__ = {"question": str, "return": Order}
         return callm.function(client=self._client)(extract)
+
+
+class Reader:
+    """The default policy. What is damaged is repaired without a type, in variant `typed` into an `Order`."""
+
+    def __init__(self, variant: str) -> None:
+        """Prepare the type."""
+        import callm
+        from bench.order import Order
+
+        self._parse = callm.parse
+        self._type: Any = Order
+        self._repaired: Any = Order if variant == "typed" else Any
+        self._output = callm.Output(Order)
+        self._failure = callm.OutputError
+
+    def read(self, text: str) -> Any:
+        """Parse a text."""
+        return self._parse(self._type, text)
+
+    def repair(self, text: str) -> Any:
+        """Parse a text, and return the error of one that is refused."""
+        try:
+            return self._parse(self._repaired, text)
+        except self._failure as error:
+            return error
+
+    def grow(self, pieces: Iterable[str]) -> Iterator[Any]:
+        """Feed the pieces; what is equal to the value before is not shown."""
+        partial = self._output.partial()
+        for piece in pieces:
+            value = partial.feed(piece)
+            if value is not None:
+                yield value
+        value = partial.close()
+        if value is not None:
+            yield value

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bench import payload
+from bench.peer import Grown
 
 IMPORT = "import instructor"
 FIRST_CALL = f"""
@@ -39,6 +41,42 @@ class Client:
         messages = [{"role": "user", "content": payload.PROMPT}]
         return await self._client.chat.completions.create(model=payload.MODEL, messages=messages, response_model=Order)
 
+    async def partials(self) -> Grown:
+        """Ask for the partial models of an order."""
+        from bench.order import Order
+
+        pieces, value = 0, None
+        messages = [{"role": "user", "content": payload.PROMPT}]
+        create = self._client.chat.completions.create_partial
+        async for value in create(model=payload.MODEL, messages=messages, response_model=Order):
+            pieces += 1
+        return Grown(pieces, value)
+
     async def aclose(self) -> None:
         """Close the client."""
         await self._inner.close()
+
+
+class Reader:
+    """What the client does with a text: the block of the fence, then pydantic; and its partial models."""
+
+    def __init__(self, variant: str) -> None:
+        """Prepare the type; it has no variants."""
+        from instructor import Partial
+        from instructor.v2.core.json import extract_json_from_codeblock
+
+        from bench.order import Order
+
+        del variant
+        self._block: Any = extract_json_from_codeblock
+        self._type = Order
+        self._partial: Any = Partial[Order]
+
+    def read(self, text: str) -> Any:
+        """Take the block and validate it."""
+        return self._type.model_validate_json(self._block(text))
+
+    def grow(self, pieces: Iterable[str]) -> Iterator[Any]:
+        """Let the partial model take the pieces."""
+        values: Iterator[Any] = self._partial.model_from_chunks(pieces)
+        return values

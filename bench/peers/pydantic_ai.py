@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench import payload
-from bench.peer import Streamed
+from bench.peer import Grown, Streamed
 
 IMPORT = "import pydantic_ai"
 FIRST_CALL = f"""
@@ -30,12 +30,14 @@ class Client:
         from pydantic_ai.models.openai import OpenAIChatModel
         from pydantic_ai.providers.openai import OpenAIProvider
 
+        from bench import dict_order
         from bench.order import Order
 
         del variant
         model = OpenAIChatModel(payload.MODEL, provider=OpenAIProvider(base_url=f"{url}/v1", api_key="x"))
         self._agent: Any = Agent(model)
         self._typed: Any = Agent(model, output_type=NativeOutput(Order))
+        self._growing: Any = Agent(model, output_type=NativeOutput(dict_order.Order))
 
     async def call(self) -> str:
         """Run the agent."""
@@ -53,6 +55,14 @@ class Client:
                 pieces += 1
                 characters += len(text)
         return Streamed(pieces, characters)
+
+    async def partials(self) -> Grown:
+        """Take the validated output so far, without the default debounce; a model would be shown at its end only."""
+        pieces, value = 0, None
+        async with self._growing.run_stream(payload.PROMPT) as result:
+            async for value in result.stream_output(debounce_by=None):
+                pieces += 1
+        return Grown(pieces, value)
 
     async def aclose(self) -> None:
         """Leave the shared HTTP client to the end of the process."""

@@ -1,0 +1,26 @@
+"""jiter, the parser in pydantic and openai: partial JSON, read again at every delta, without types."""
+
+# ruff: noqa: PLC0415  # a peer imports its library inside its functions: see bench/peer.py
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+
+class Reader:
+    """The function."""
+
+    def __init__(self, variant: str) -> None:
+        """Take the function; it has no variants."""
+        from pydantic_core import from_json
+
+        del variant
+        self._read: Any = from_json
+
+    def grow(self, pieces: Iterable[str]) -> Iterator[Any]:
+        """Read what has come, each time."""
+        text = ""
+        for piece in pieces:
+            text += piece
+            yield self._read(text, allow_partial="trailing-strings")
