@@ -10,6 +10,9 @@ Kind = Literal["call", "sync_call", "stream", "typed", "partials", "read", "repa
 OFFLINE: Final = ("read", "repair", "grow", "growth")
 """Kinds of cases that need no server: a text is parsed."""
 
+LONG: Final = (*OFFLINE, "partials")
+"""Kinds of cases that take some peers seconds."""
+
 _CALLERS: Final = ("aiohttp", "callm", "openai", "anthropic", "baml-py", "pydantic-ai", "litellm")
 _TYPED: Final = (*_CALLERS[:5], "instructor", *_CALLERS[5:])
 _STREAMERS: Final = (
@@ -113,7 +116,15 @@ CASES: Final = (
         _TYPED,
     ),
     *(
-        Case(f"read-{size}", f"Parse {size} KB of JSON in a fence within prose", "read", f"whole-{size}", 1, "text", _READERS)
+        Case(
+            f"read-{size}",
+            f"Parse {size} KB of JSON in a fence within prose",
+            "read",
+            f"whole-{size}",
+            1,
+            "text",
+            _READERS,
+        )
         for size in (1, 10, 100)
     ),
     Case(
@@ -126,7 +137,15 @@ CASES: Final = (
         ("callm", "callm:typed", "json-repair", "json-repair:typed"),
     ),
     *(
-        Case(f"grow-{size}", f"Partial values of {size} KB, one for each delta", "grow", f"plain-{size}", 1, "delta", _GROWERS)
+        Case(
+            f"grow-{size}",
+            f"Partial values of {size} KB, one for each delta",
+            "grow",
+            f"plain-{size}",
+            1,
+            "delta",
+            _GROWERS,
+        )
         for size in (2, 8, 32, 128)
     ),
     Case(

@@ -58,7 +58,9 @@ def answers() -> dict[bytes, Answer]:
         found[_anthropic(scenario)] = _stream(payload.anthropic_events(pieces), gap)
     for case in CASES:
         if case.kind == "partials":
-            found[_openai(case.scenario)] = _stream(payload.openai_events(list(texts.deltas(texts.text(case.scenario)))), 0.0)
+            found[_openai(case.scenario)] = _stream(
+                payload.openai_events(list(texts.deltas(texts.text(case.scenario)))), 0.0
+            )
     return found
 
 

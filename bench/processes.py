@@ -9,6 +9,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from bench.environments import ROOT
@@ -117,21 +118,29 @@ class Child:
 
 
 class Worker(Child):
-    """The process of one case and one peer; `ready` is what it said when it was warm."""
+    """The process of one case and one peer.
+
+    Attributes:
+        spent: how many seconds its rounds took.
+    """
 
     def __init__(self, python: Path, case: str, entry: str, url: str, *, core: int | None, seconds: float) -> None:
         """Start the process. `start` waits until it is warm."""
         pin = () if core is None else ("--core", str(core))
         super().__init__(python, "bench.worker", case, entry, url, "--seconds", str(seconds), *pin)
+        self.spent = 0.0
 
     def start(self) -> dict[str, Any]:
         """Wait until the worker is warm and return what it says of itself."""
         ready: dict[str, Any] = json.loads(self.hear())
+        self.spent = ready["spent"]
         return ready
 
     def round(self) -> dict[str, float]:
         """Let the worker do a round and return its facts."""
+        started = perf_counter()
         facts: dict[str, float] = json.loads(self.ask())
+        self.spent += perf_counter() - started
         return facts
 
 

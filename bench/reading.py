@@ -15,7 +15,7 @@ from bench import texts
 from bench.cases import Case, Entry
 from bench.peer import Grown, Reader, load
 
-FEWEST: Final = 4
+FEWEST: Final = 2
 """At how many places in a text a partial value is taken at least."""
 
 _INCREMENTAL: Final = ("callm",)
@@ -78,7 +78,7 @@ def open_reading(case: Case, entry: Entry, seconds: float) -> Reading:
     reader = module.Reader("")
     kind, _, size = entry.variant.rpartition("-")
     names = [f"{kind}-{number}" for number in (int(size), int(size) // 2)]
-    whole, half = ([_growing(reader, name, None) if kind == "plain" else _whole(reader.repair, name) for name in names])
+    whole, half = [_growing(reader, name, None) if kind == "plain" else _whole(reader.repair, name) for name in names]
     whole.half = half
     whole.units = half.units = 1
     return whole
@@ -92,11 +92,11 @@ def _whole(method: Callable[[str], Any], name: str) -> Reading:
 def _growing(reader: Reader, name: str, seconds: float | None) -> Reading:
     text, value = texts.text(name), texts.value(name)
     pieces = list(texts.deltas(text))
-    if seconds is not None:
-        count = _affordable(reader, text, value, seconds)
-        if count < len(pieces):
-            pieces, value = texts.samples(text, count), None  # the last of them is not the text's end
-    return Reading(lambda: _grow(reader, pieces), value, units=len(pieces))
+    count = len(pieces) if seconds is None else _affordable(reader, text, value, seconds)
+    if count >= len(pieces):
+        return Reading(lambda: _grow(reader, pieces), value, units=len(pieces))
+    some = texts.samples(text, count)
+    return Reading(lambda: _grow(reader, some), None, units=count)  # the last of them is not the text's end
 
 
 def _affordable(reader: Reader, text: str, value: object, seconds: float) -> int:
@@ -111,7 +111,7 @@ def _affordable(reader: Reader, text: str, value: object, seconds: float) -> int
 
 
 def _grow(reader: Reader, pieces: Iterable[str]) -> Grown:
-    count, value = 0, None
+    count, last = 0, None
     for value in reader.grow(pieces):
-        count += 1
-    return Grown(count, value)
+        count, last = count + 1, value
+    return Grown(count, last)

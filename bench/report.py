@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench import texts
 from bench.cases import CASES, COLD, HELP, Case, Entry
 from bench.results import TARGETS, Results
 
@@ -14,7 +15,7 @@ _COUNTED: Final = """\
 start of the first call to the end of the last, divided by calls or by deltas sent. It includes building and sending the
 request, so a stream's figure holds its share of the call. The mock server is another process, on another core where there
 are two. Each peer has a process of its own; rounds go around all peers in turn; figures are medians over the rounds, and
-*spread* is (largest - smallest) / median. Wall time is for the same loop: where several calls run at once it is the time
+*spread* is (largest - smallest) / median; a peer that needs seconds for one text gets fewer rounds. Wall time is for the same loop: where several calls run at once it is the time
 between two answers, and a paced stream waits for its server. Memory is the process's peak.
 
 **Bare aiohttp** posts a dict and takes the text out of `json.loads(body)`; of a stream it only takes the bytes
@@ -25,7 +26,20 @@ reads the bytes of the Anthropic format.
 **Streams** deliver their deltas one by one to an `async for` loop. *Loop runs* is how often it ran for one stream: baml-py
 gives the value so far and skips those overtaken, bare aiohttp gives reads. `anthropic` and `callm:anthropic` speak the
 Anthropic format, the others OpenAI's. `:uvloop` is the same on uvloop, `:sync` the synchronous surface.
+
+**Texts** are orders of the typed call with as many lines as the size asks for, parsed with no server; a type is prepared
+once. *pydantic* parses what a regular expression finds in the fence. The damaged text has single quotes, bare keys, trailing
+commas, comments and no end. `callm` and `json-repair` repair it without a type, `:typed` into the model.
+
+**Partial values** come from deltas of 4 characters. jiter, pydantic, instructor, partial-json-parser and baml-py read the
+text so far at each delta. Where a run of that would take longer than a round, *deltas measured* says at how many it was
+done, spread evenly over the text, and the figure is their mean. jiter and partial-json-parser know no types; pydantic gets
+dictionaries without required keys, and so does pydantic-ai: their partial validation does nothing for a model. *Values*
+is how many a run delivered: callm leaves out those equal to the one before, baml-py's stream those overtaken.
 """
+
+_FLOORS: Final = {"read": "pydantic", "repair": "json-repair", "grow": "jiter", "partials": "instructor"}
+"""Kind of case to the peer whose figure the others are divided by; else it is aiohttp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +62,8 @@ class Setting:
 def render(results: Results, setting: Setting) -> str:
     """Return the whole report."""
     parts = [f"# Benchmarks\n\nWritten by `make bench` on {setting.when}.\n", _targets(results), _COUNTED]
-    parts += [_case(results, case) for case in CASES if case.name in results.rounds or case.name in results.failed]
+    measured = [case for case in CASES if case.name in results.rounds or case.name in results.failed]
+    parts += [_growth(results, case) if case.kind == "growth" else _case(results, case) for case in measured]
     parts += [_cold(results), _help(results), _setting(setting)]
     return "\n".join(part for part in parts if part)
 
@@ -81,9 +96,8 @@ def _targets(results: Results) -> str:
 
 
 def _case(results: Results, case: Case) -> str:
-    streams = case.kind == "stream"
-    heads = ["peer", f"CPU us / {case.unit}", "x aiohttp", "x callm", "spread", f"wall us / {case.unit}", "peak MB"]
-    floor, ours = ("aiohttp", "callm")
+    floor, ours = _FLOORS.get(case.kind, "aiohttp"), "callm"
+    heads = ["peer", f"CPU us / {case.unit}", f"x {floor}", "x callm", "spread", f"wall us / {case.unit}", "peak MB"]
     rows: list[list[str]] = []
     for peer in case.peers:
         if peer not in results.rounds.get(case.name, {}):
@@ -99,9 +113,31 @@ def _case(results: Results, case: Case) -> str:
             number(results.median(case.name, peer, "wall")),
             number(None if memory is None else memory / 1e6),
         ]
-        rows.append([*row, str(results.pieces.get(case.name, {}).get(peer, "-"))] if streams else row)
-    text = f"## {case.title} (`{case.name}`)\n\n" + table([*heads, "loop runs"] if streams else heads, rows)
-    return text + _failures(results, case.name)
+        rows.append([*row, *_pieces(results, case, peer)])
+    heads += {"stream": ["loop runs"], "partials": ["values"], "grow": ["deltas measured", "values"]}.get(case.kind, [])
+    return f"## {case.title} (`{case.name}`)\n\n" + table(heads, rows) + _failures(results, case.name)
+
+
+def _pieces(results: Results, case: Case, peer: str) -> list[str]:
+    """Return the cells that say how much of a stream was shown."""
+    shown = results.pieces.get(case.name, {}).get(peer)
+    values = "-" if shown is None else f"{shown:,}"
+    if case.kind == "grow":
+        units, deltas = results.median(case.name, peer, "units"), texts.count(case.scenario)
+        measured = "-" if units is None else f"all {deltas:,}" if units == deltas else f"{units:,.0f} of {deltas:,}"
+        return [measured, values]
+    return [values] if case.kind in {"stream", "partials"} else []
+
+
+def _growth(results: Results, case: Case) -> str:
+    rows: list[tuple[str, ...]] = []
+    for peer in results.rounds.get(case.name, {}):
+        kind, _, size = Entry.parse(peer).variant.rpartition("-")
+        half, whole = results.median(case.name, peer, "half"), results.median(case.name, peer)
+        cells = [number(None if value is None else value / 1e3) for value in (half, whole)]
+        rows.append((texts.TITLES[kind], size, *cells, number(results.growth(case.name, peer))))
+    heads = ("text", "KB", "half of it: CPU ms", "all: CPU ms", "all / half")
+    return f"## {case.title} (`{case.name}`)\n\n" + table(heads, rows) + _failures(results, case.name)
 
 
 def _cold(results: Results) -> str:

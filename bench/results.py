@@ -53,6 +53,11 @@ class Results:
         one, two = self.median(case, peer, fact), self.median(case, other, fact)
         return one - two if one is not None and two is not None else None
 
+    def growth(self, case: str, peer: str) -> float | None:
+        """Return how many times as much a text costs as its half, or None where it was not measured."""
+        one, half = self.median(case, peer), self.median(case, peer, "half")
+        return one / half if one is not None and half else None
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -90,6 +95,28 @@ def _sync_overhead(results: Results) -> float | None:
     return results.difference("call-1", "callm:sync", "callm:uvloop")
 
 
+def _flatness(results: Results) -> float | None:
+    """Return what a delta of a long answer costs, over one of a short."""
+    long, short = results.median("grow-128", "callm"), results.median("grow-2", "callm")
+    return long / short if long is not None and short else None
+
+
+def _dearest_delta(results: Results) -> float | None:
+    values = [results.median(f"grow-{size}", "callm") for size in (2, 8, 32, 128)]
+    found = [value for value in values if value is not None]
+    return max(found) if len(found) == len(values) else None
+
+
+def _steepest(results: Results) -> float | None:
+    """Return the growth of the text that grows most."""
+    texts = [peer for peer in results.rounds.get("growth", {}) if peer != _LONG]
+    found = [growth for peer in texts if (growth := results.growth("growth", peer)) is not None]
+    return max(found) if found else None
+
+
+_LONG: Final = "callm:plain-5120"
+
+
 def _at_most(title: str, limit: float, unit: str, measure: Callable[[Results], float | None]) -> Target:
     return Target(title, limit, at_most=True, unit=unit, measure=measure)
 
@@ -112,6 +139,22 @@ TARGETS: Final = (
     _at_least("typed call, 1 at a time: baml-py / callm", 25, "x", _ratio("typed-1", "baml-py", "callm")),
     _at_least("typed call, 64 at a time: openai's parse / callm", 8, "x", _ratio("typed-64", "openai", "callm")),
     _at_least("typed call, 64 at a time: baml-py / callm", 25, "x", _ratio("typed-64", "baml-py", "callm")),
+    *(
+        _at_most(f"parse {size} KB in a fence: callm / pydantic", 2, "x", _ratio(f"read-{size}", "callm", "pydantic"))
+        for size in (1, 10, 100)
+    ),
+    _at_least("parse 10 KB in a fence: baml-py / callm", 40, "x", _ratio("read-10", "baml-py", "callm")),
+    _at_least("damaged 10 KB: json-repair / callm", 5, "x", _ratio("repair-10", "json-repair", "callm")),
+    _at_least(
+        "damaged 10 KB, typed: json-repair / callm", 5, "x", _ratio("repair-10", "json-repair:typed", "callm:typed")
+    ),
+    _at_most("twice a hostile text of 512 KB: time(2n) / time(n), the worst", 2.3, "x", _steepest),
+    _at_most("partial value per delta, the dearest of 2 to 128 KB", 6, "us", _dearest_delta),
+    _at_most("partial value per delta: 128 KB / 2 KB", 1.3, "x", _flatness),
+    _at_most("partial values of 5 MB: time(2n) / time(n)", 2.3, "x", lambda results: results.growth("growth", _LONG)),
+    _at_least("typed stream of 32 KB: instructor / callm", 50, "x", _ratio("partials-32", "instructor", "callm")),
+    _at_least("typed stream of 32 KB: pydantic-ai / callm", 50, "x", _ratio("partials-32", "pydantic-ai", "callm")),
+    _at_least("typed stream of 32 KB: baml-py / callm", 1, "x", _ratio("partials-32", "baml-py", "callm")),
     _at_most("cold start: import, client, first call", 200, "ms", _median("cold", "callm", "total")),
     _at_most("cold start: peak memory", 45, "MB", _median("cold", "callm", "megabytes")),
     _at_most("import callm", 50, "ms", _median("cold", "callm", "import")),
@@ -120,4 +163,4 @@ TARGETS: Final = (
     _at_most("sync call over async call", 80, "us", _sync_overhead),
     _at_most("distributions of the core", 15, "", _median("install", "callm", "distributions")),
 )
-"""The figures of the first release."""
+"""The figures that the project has set itself."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 if __package__ in {None, ""}:  # run as a file: the package's parent is not on the path
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from bench.cases import CASES, COLD, COLD_PEERS, HELP, INSTALL, Case, Entry
+from bench.cases import CASES, COLD, COLD_PEERS, HELP, INSTALL, LONG, Case, Entry
 from bench.cold import cold_start, help_start
 from bench.environments import HERE, Peers, core_distributions, install
 from bench.processes import Worker, WorkerFailed, cores, mock_server
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUICK: Final = ("callm", "aiohttp", "openai")
-ENOUGH: Final = 4.0
-"""Seconds of rounds after which a case of a peer is measured no more: some work takes seconds."""
+ENOUGH: Final = 2.5
+"""Seconds of rounds after which no peer reads a text again: some take seconds for one."""
 
 FRESH: Final = 5
 """How many fresh processes are started for each peer's cold start."""
@@ -61,18 +61,17 @@ class Run:
                     arguments = (installed.python, case.name, name, self._url)
                     worker = stack.enter_context(Worker(*arguments, core=self._core, seconds=self._seconds))
                     self._try(case.name, name, lambda: self._start(case.name, name, worker, workers))  # noqa: B023
-            spent = dict.fromkeys(workers, 0.0)
             for _ in range(self._rounds):
                 for name, worker in workers.items():
-                    if spent[name] < ENOUGH:
-                        started = perf_counter()
+                    if case.kind not in LONG or worker.spent < ENOUGH:
                         self._try(case.name, name, lambda: self.results.add(case.name, name, worker.round()))  # noqa: B023
-                        spent[name] += perf_counter() - started
 
     def _start(self, case: str, name: str, worker: Worker, workers: dict[str, Worker]) -> None:
         ready = worker.start()
         if ready["pieces"] is not None:
             self.results.pieces.setdefault(case, {})[name] = ready["pieces"]
+        if ready["first"] is not None:
+            self.results.add(case, name, ready["first"])
         workers[name] = worker
 
     def cold(self, times: int) -> None:

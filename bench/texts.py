@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 
 from bench import payload
@@ -59,14 +60,14 @@ def samples(whole: str, number: int) -> list[str]:
     """
     step = len(whole) / number
     ends = [0, *(round((part + 0.5) * step) for part in range(number))]
-    return [whole[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [whole[start:end] for start, end in pairwise(ends)]
 
 
 def matches(answer: object, expected: object) -> bool:
     """Return whether a peer's value, made of its own classes, says what `expected` does."""
     if isinstance(expected, dict):
-        get = answer.get if isinstance(answer, dict) else lambda name: getattr(answer, name, None)
-        return all(matches(get(name), part) for name, part in expected.items())
+        parts = answer if isinstance(answer, dict) else {name: getattr(answer, name, None) for name in expected}
+        return all(matches(parts.get(name), part) for name, part in expected.items())
     if isinstance(expected, list):
         if not isinstance(answer, list) or len(answer) != len(expected):
             return False
@@ -103,6 +104,18 @@ def _repeated(piece: str, *, start: str = "") -> Callable[[int], str]:
 
 
 HOSTILE: Final = ("brackets", "quotes", "backslashes", "fences", "unclosed", "commas")
+TITLES: Final = {
+    "damaged": "damaged JSON, untyped",
+    "brackets": "`[` only",
+    "quotes": "an unclosed string of quotes",
+    "backslashes": "an unclosed string of backslashes",
+    "fences": "fences that open",
+    "unclosed": "objects, strings and lists, none closed",
+    "commas": "a list of commas",
+    "plain": "partial values, one for each delta of 4 characters",
+}
+"""What a report calls the texts whose growth is measured."""
+
 _TEXTS: Final[dict[str, Callable[[int], str]]] = {
     "plain": lambda size: json.dumps(order(size)),
     "whole": _whole,

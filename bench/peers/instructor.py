@@ -45,12 +45,12 @@ class Client:
         """Ask for the partial models of an order."""
         from bench.order import Order
 
-        pieces, value = 0, None
+        pieces, last = 0, None
         messages = [{"role": "user", "content": payload.PROMPT}]
         create = self._client.chat.completions.create_partial
         async for value in create(model=payload.MODEL, messages=messages, response_model=Order):
-            pieces += 1
-        return Grown(pieces, value)
+            pieces, last = pieces + 1, value
+        return Grown(pieces, last)
 
     async def aclose(self) -> None:
         """Close the client."""

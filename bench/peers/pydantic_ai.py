@@ -58,11 +58,11 @@ class Client:
 
     async def partials(self) -> Grown:
         """Take the validated output so far, without the default debounce; a model would be shown at its end only."""
-        pieces, value = 0, None
+        pieces, last = 0, None
         async with self._growing.run_stream(payload.PROMPT) as result:
             async for value in result.stream_output(debounce_by=None):
-                pieces += 1
-        return Grown(pieces, value)
+                pieces, last = pieces + 1, value
+        return Grown(pieces, last)
 
     async def aclose(self) -> None:
         """Leave the shared HTTP client to the end of the process."""

@@ -61,3 +61,19 @@ def test_versions_and_what_does_not_install_are_named() -> None:
     assert "| callm | callm 0.1.0 |" in text
     assert "| litellm | does not install: no wheel |" in text
     assert "- a processor\n- Python 3.11\n" in text
+
+
+def test_partial_values_say_at_how_many_deltas_they_were_taken() -> None:
+    results = Results()
+    for peer, value, units in (("callm", 5.0, 515), ("jiter", 10.0, 7)):
+        results.add("grow-2", peer, {"cpu": value, "wall": value, "memory": 40e6, "units": units})
+        results.pieces.setdefault("grow-2", {})[peer] = units
+    text = report(results)
+    assert "| callm | 5.00 | 0.50 | 1.00 | 0% | 5.00 | 40.0 | all 515 | 515 |" in text
+    assert "| jiter | 10.0 | 1.00 | 2.00 | 0% | 10.0 | 40.0 | 7 of 515 | 7 |" in text
+
+
+def test_growth_has_a_row_for_each_text() -> None:
+    results = Results()
+    results.add("growth", "callm:quotes-1024", {"cpu": 600e3, "half": 300e3})
+    assert "| an unclosed string of quotes | 1024 | 300 | 600 | 2.00 |" in report(results)

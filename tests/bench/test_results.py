@@ -64,5 +64,27 @@ def test_sync_overhead_is_over_the_async_call_on_the_loop_that_the_portal_uses()
     found = Results()
     for peer, value in {"callm": 140.0, "callm:uvloop": 110.0, "callm:sync": 160.0}.items():
         found.add("call-1", peer, {"cpu": value})
-    target = next(target for target in TARGETS if target.title.startswith("sync call"))
-    assert target.measure(found) == 50.0
+    assert target("sync call").measure(found) == 50.0
+
+
+def target(start: str) -> Target:
+    return next(target for target in TARGETS if target.title.startswith(start))
+
+
+def test_the_steepest_text_counts_and_the_long_stream_apart_from_it() -> None:
+    found = Results()
+    for text, whole in {"quotes-1024": 230.0, "commas-1024": 190.0, "plain-5120": 300.0}.items():
+        found.add("growth", f"callm:{text}", {"cpu": whole, "half": 100.0})
+    assert target("twice a hostile text").measure(found) == 2.3
+    assert target("partial values of 5 MB").measure(found) == 3.0
+
+
+def test_the_dearest_delta_is_known_when_every_size_was_measured() -> None:
+    found = Results()
+    for size, value in ((2, 4.0), (8, 5.0), (32, 4.5)):
+        found.add(f"grow-{size}", "callm", {"cpu": value})
+    dearest, flatness = target("partial value per delta, the dearest"), target("partial value per delta: 128 KB / 2 KB")
+    assert dearest.measure(found) is None
+    found.add("grow-128", "callm", {"cpu": 4.8})
+    assert dearest.measure(found) == 5.0
+    assert flatness.measure(found) == pytest.approx(1.2)
