@@ -101,6 +101,7 @@ def _growing(reader: Reader, name: str, seconds: float | None) -> Reading:
 
 def _affordable(reader: Reader, text: str, value: object, seconds: float) -> int:
     """Return how many partial values can be taken in `seconds`, and look at what the whole text gives."""
+    _grow(reader, (text[: texts.DELTA],))  # what is only done once
     half = len(text) // 2
     trial = Reading(lambda: _grow(reader, (text[:half], text[half:])), value)
     started = perf_counter()

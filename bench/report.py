@@ -131,7 +131,9 @@ def _pieces(results: Results, case: Case, peer: str) -> list[str]:
 
 def _growth(results: Results, case: Case) -> str:
     rows: list[tuple[str, ...]] = []
-    for peer in results.rounds.get(case.name, {}):
+    for peer in case.peers:
+        if peer not in results.rounds.get(case.name, {}):
+            continue
         kind, _, size = Entry.parse(peer).variant.rpartition("-")
         half, whole = results.median(case.name, peer, "half"), results.median(case.name, peer)
         cells = [number(None if value is None else value / 1e3) for value in (half, whole)]

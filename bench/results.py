@@ -54,9 +54,9 @@ class Results:
         return one - two if one is not None and two is not None else None
 
     def growth(self, case: str, peer: str) -> float | None:
-        """Return how many times as much a text costs as its half, or None where it was not measured."""
-        one, half = self.median(case, peer), self.median(case, peer, "half")
-        return one / half if one is not None and half else None
+        """Return how many times as much a text costs as its half: the median of the rounds' own ratios, or None."""
+        ratios = [facts["cpu"] / facts["half"] for facts in self.rounds.get(case, {}).get(peer, []) if facts["half"]]
+        return median(ratios) if ratios else None
 
 
 @dataclass(frozen=True, slots=True)
