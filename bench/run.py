@@ -1,7 +1,7 @@
 """`make bench`: measure callm and its peers side by side and write `RESULTS.md`.
 
     python -m bench.run                      everything, about eight minutes
-    python -m bench.run --quick              callm, openai and aiohttp, under a minute
+    python -m bench.run --quick              callm, openai and aiohttp, about a minute
     python -m bench.run --only stream-200 --peers callm,aiohttp
 
 Only a full run writes `RESULTS.md`; others print, or write to `--output`.
