@@ -10,9 +10,11 @@ from callm.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from callm import parse as parse
+    from callm.calls import (
+        ResponseStream,
+    )
     from callm.client import (
         Client,
-        ResponseStream,
     )
     from callm.errors import (
         APIError,
@@ -150,7 +152,8 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "callm.client": "Client ResponseStream",
+    "callm.calls": "ResponseStream",
+    "callm.client": "Client",
     "callm.errors": (
         "APIError AuthError CallCancelled CallTimeout CallmError ConfigError ConflictError ConstraintError "
         "ContentFilterError ContextTooLongError DeadlineExceeded InvalidRequestError LengthError LimitError "

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from callm.errors import CallmError, ConfigError, LengthError, OutputError, RefusalError, describe_type
+from callm.calls import ResponseStream, run
+from callm.errors import ConfigError, LengthError, OutputError, RefusalError, describe_type
 from callm.io import portal
-from callm.io.call import Call, Dual
+from callm.io.call import Call
 from callm.io.credentials import check_address, check_key, find_target
 from callm.io.endpoint import Endpoint
 from callm.io.transports import Transports
-from callm.middleware.deadline import CallWatch
 from callm.middleware.retry import Retry
-from callm.middleware.timeout import Timeout, has_content
-from callm.parse.output import check_finish
+from callm.middleware.timeout import Timeout
 from callm.policy.backoff import Backoff
 from callm.policy.retry_budget import RetryBudget
 from callm.prompt.reask import reask
-from callm.types import CallOptions, Event, Message, Request, Response, Secret, Settings, TextDelta, Usage
+from callm.types import CallOptions, Message, Request, Response, Secret, Settings, Usage
 from callm.wire.providers import PROVIDERS, Provider, codec, split_model
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import Iterable
     from types import TracebackType
 
     from callm.io.transport import Transport
@@ -147,7 +145,7 @@ class Client:
     def stream(self, request: Request | str, options: CallOptions | None = None) -> ResponseStream:
         """Ask for an answer as it is written. Iterate the stream's events; see `call` for the errors."""
         ready = self._ready(request, options)
-        return ResponseStream(self, msgspec.structs.replace(ready, stream=True))
+        return ResponseStream(lambda: self.model(ready.model), msgspec.structs.replace(ready, stream=True))
 
     def build_request(self, request: Request | str) -> HTTPRequest:
         """Return the HTTP request that would be sent, without sending it.
@@ -188,10 +186,6 @@ class Client:
         elif isinstance(model, type) or not hasattr(model, "stream"):
             raise ConfigError(f"a model must be 'provider/model' or an object with a stream method, not {model!r:.80}")
 
-    def run(self, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
-        """Yield the batches of events of a call while `response` adds them up. The heart of every way of calling."""
-        return _run(self.model(request.model), request, response)
-
     async def aclose(self) -> None:
         """Close the connections, from async code."""
         await self._transports.aclose()
@@ -223,7 +217,7 @@ class Client:
         for left in range(request.options.retry_output, -1, -1):
             response = Response()
             try:
-                async with aclosing(self.run(request, response)) as batches:
+                async with aclosing(run(self.model(request.model), request, response)) as batches:
                     async for _ in batches:
                         pass
             except (LengthError, RefusalError):
@@ -288,110 +282,6 @@ class Client:
         own = isinstance(self._model, str) and self._same_provider(name, self._model)
         target = find_target(row, model, self._api_key if own else None, self._base_url if own else None)
         return Endpoint(codec(row.format), target, self._transports.get(target.base_url))
-
-
-class ResponseStream(Dual[Event]):
-    """The events of one answer as they come. Iterate it, then read `response`; `text_stream` gives the text alone."""
-
-    def __init__(self, client: Client, request: Request) -> None:
-        """Prepare the stream; it begins when it is first iterated."""
-        super().__init__()
-        self._client = client
-        self._request = request
-        self._begun = False
-        self._text: Dual[str] | None = None
-        self.response = Response()
-
-    @property
-    def request(self) -> Request:
-        """What is asked."""
-        return self._request
-
-    def batches(self) -> AsyncGenerator[list[Event], None]:
-        """Return the events in the lists in which they arrive."""
-        if self._begun:
-            raise RuntimeError("this stream is being read already, as events or as text: make a new one to read again")
-        self._begun = True
-        return self._client.run(self._request, self.response)
-
-    @property
-    def text_stream(self) -> Dual[str]:
-        """The text deltas alone. Iterate this or the stream, not both.
-
-        Raises:
-            ConfigError: with `on_break="restart"`: text alone can't say that what came is to be discarded.
-        """
-        if self._request.options.on_break == "restart":
-            raise ConfigError('with on_break="restart" read the events: text alone can\'t say that it begins anew')
-        if self._text is None:
-            self._text = _TextStream(self.batches())
-        return self._text
-
-    def close(self) -> None:
-        """See `Dual.close`."""
-        if self._text is not None:
-            self._text.close()
-        else:
-            super().close()
-
-    async def aclose(self) -> None:
-        """See `Dual.aclose`."""
-        if self._text is not None:
-            await self._text.aclose()
-        else:
-            await super().aclose()
-
-
-class _TextStream(Dual[str]):
-    def __init__(self, events: AsyncGenerator[list[Event], None]) -> None:
-        super().__init__()
-        self._events = events
-
-    def batches(self) -> AsyncGenerator[list[str], None]:
-        return _texts(self._events)
-
-
-async def _texts(events: AsyncGenerator[list[Event], None]) -> AsyncGenerator[list[str], None]:
-    async with aclosing(events) as batches:
-        async for batch in batches:
-            if texts := [event.text for event in batch if type(event) is TextDelta]:
-                yield texts
-
-
-async def _run(model: Model, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
-    options = request.options
-    on_tick = options.on_tick
-    started = perf_counter()
-    watch = CallWatch(options)
-    try:
-        async with aclosing(model.stream(watch.limit(request))) as batches:
-            while True:
-                watch.begin()
-                try:
-                    batch = await batches.__anext__()
-                except StopAsyncIteration:
-                    break
-                except asyncio.CancelledError as cancelled:
-                    watch.translate(cancelled)
-                    raise
-                watch.waiting = False
-                response.add(batch)
-                if response.time_to_first_content is None and has_content(batch):
-                    response.time_to_first_content = perf_counter() - started
-                if on_tick is not None:
-                    on_tick(batch)
-                yield batch
-        if request.output is not None:
-            check_finish(response)
-            response.output = request.output.parse(response.text)
-    except CallmError as error:
-        error.response, response.error = response, error
-        raise
-    finally:
-        watch.close()
-        response.duration = perf_counter() - started
-        for collector in options.collectors:
-            collector.collect(response, options)
 
 
 def _within(request: Request, seconds: float) -> Request:

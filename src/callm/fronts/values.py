@@ -12,7 +12,7 @@ from callm.types import Restarted, TextDelta
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
 
-    from callm.client import ResponseStream
+    from callm.calls import ResponseStream
     from callm.parse.output import Output
     from callm.types import Event, Response
 

@@ -25,7 +25,7 @@ class Random(Protocol):
         ...
 
 
-class Backoff(msgspec.Struct, frozen=True, kw_only=True):
+class Backoff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often to try again, and how long to wait before. Times are seconds.
 
     Attributes:

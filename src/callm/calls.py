@@ -1,0 +1,125 @@
+"""One call under way: from a model's events to the response, and the stream that hands them out."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from callm.errors import CallmError, ConfigError
+from callm.io.call import Dual
+from callm.middleware.deadline import CallWatch
+from callm.middleware.timeout import has_content
+from callm.parse.output import check_finish
+from callm.types import Event, Response, TextDelta
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from callm.types import Model, Request
+
+
+class ResponseStream(Dual[Event]):
+    """The events of one answer as they come. Iterate it, then read `response`; `text_stream` gives the text alone."""
+
+    def __init__(self, find: Callable[[], Model], request: Request) -> None:
+        """Prepare the stream; it begins when it is first iterated, and then asks `find` for the model."""
+        super().__init__()
+        self._find = find
+        self._request = request
+        self._begun = False
+        self._text: Dual[str] | None = None
+        self.response = Response()
+
+    @property
+    def request(self) -> Request:
+        """What is asked."""
+        return self._request
+
+    def batches(self) -> AsyncGenerator[list[Event], None]:
+        """Return the events in the lists in which they arrive."""
+        if self._begun:
+            raise RuntimeError("this stream is being read already, as events or as text: make a new one to read again")
+        self._begun = True
+        return run(self._find(), self._request, self.response)
+
+    @property
+    def text_stream(self) -> Dual[str]:
+        """The text deltas alone. Iterate this or the stream, not both.
+
+        Raises:
+            ConfigError: with `on_break="restart"`: text alone can't say that what came is to be discarded.
+        """
+        if self._request.options.on_break == "restart":
+            raise ConfigError('with on_break="restart" read the events: text alone can\'t say that it begins anew')
+        if self._text is None:
+            self._text = _TextStream(self.batches())
+        return self._text
+
+    def close(self) -> None:
+        """See `Dual.close`."""
+        if self._text is not None:
+            self._text.close()
+        else:
+            super().close()
+
+    async def aclose(self) -> None:
+        """See `Dual.aclose`."""
+        if self._text is not None:
+            await self._text.aclose()
+        else:
+            await super().aclose()
+
+
+class _TextStream(Dual[str]):
+    def __init__(self, events: AsyncGenerator[list[Event], None]) -> None:
+        super().__init__()
+        self._events = events
+
+    def batches(self) -> AsyncGenerator[list[str], None]:
+        return _texts(self._events)
+
+
+async def _texts(events: AsyncGenerator[list[Event], None]) -> AsyncGenerator[list[str], None]:
+    async with aclosing(events) as batches:
+        async for batch in batches:
+            if texts := [event.text for event in batch if type(event) is TextDelta]:
+                yield texts
+
+
+async def run(model: Model, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
+    """Yield the batches of events of a call while `response` adds them up. The heart of every way of calling."""
+    options = request.options
+    on_tick = options.on_tick
+    started = perf_counter()
+    watch = CallWatch(options)
+    try:
+        async with aclosing(model.stream(watch.limit(request))) as batches:
+            while True:
+                watch.begin()
+                try:
+                    batch = await batches.__anext__()
+                except StopAsyncIteration:
+                    break
+                except asyncio.CancelledError as cancelled:
+                    watch.translate(cancelled)
+                    raise
+                watch.waiting = False
+                response.add(batch)
+                if response.time_to_first_content is None and has_content(batch):
+                    response.time_to_first_content = perf_counter() - started
+                if on_tick is not None:
+                    on_tick(batch)
+                yield batch
+        if request.output is not None:
+            check_finish(response)
+            response.output = request.output.parse(response.text)
+    except CallmError as error:
+        error.response, response.error = response, error
+        raise
+    finally:
+        watch.close()
+        response.duration = perf_counter() - started
+        for collector in options.collectors:
+            collector.collect(response, options)
