@@ -31,9 +31,7 @@ async def _steps(task, most):
     for _ in range(most):
         if task.done():
             return True
-        await asyncio.sleep(0)
-        if not task.done() and not _ready():
-            await _next_timer()
+        await (asyncio.sleep(0) if _ready() else _next_timer())
     return task.done()
 
 
@@ -72,3 +70,29 @@ def cancel_everywhere(make, check, *, times=1, most=200):
         if run_jumping(one(step)):
             return step
     raise AssertionError("the call has no end")
+
+
+class Paced:
+    """Plays attempts of steps: seconds to wait, and a batch to yield or an error to raise; the last one again and again.
+
+    Attributes:
+        begun: how many of its streams were begun. `open` is how many of them are neither over nor closed.
+    """
+
+    def __init__(self, *attempts, name="paced"):
+        self.attempts = attempts
+        self.name = name
+        self.begun = self.open = 0
+
+    async def stream(self, request):
+        attempt = self.attempts[min(self.begun, len(self.attempts) - 1)]
+        self.begun += 1
+        self.open += 1
+        try:
+            for seconds, step in attempt:
+                await asyncio.sleep(seconds)
+                if isinstance(step, Exception):
+                    raise step
+                yield step
+        finally:
+            self.open -= 1

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -12,13 +13,13 @@ from callm.middleware.fallback import Fallback
 from callm.middleware.timeout import Timeout
 from callm.policy.breaker import Circuit
 from callm.testing import ScriptedModel
-from callm.types import Finish, ResponseHeaders, TextDelta
+from callm.types import Event, Finish, ResponseHeaders, TextDelta
 from tests.middleware.racing import REQUEST, cancel_everywhere, play, read
 from tests.middleware.slow import Slow, request
 from tests.support import run_jumping
 
 DOWN = ServerError("down", status=500)
-GOOD = [TextDelta("hi"), Finish("stop")]
+GOOD: list[Event] = [TextDelta("hi"), Finish("stop")]
 
 
 def broken(circuit, *then):
@@ -134,16 +135,17 @@ def test_a_late_answer_of_a_call_from_before_does_not_close_it():
 
 def test_a_fallback_skips_an_open_circuit():
     circuit = Circuit(failures=1)
-    first, second = Breaker(ScriptedModel([DOWN], name="a/a"), circuit), ScriptedModel(GOOD, name="b/b")
+    down, second = ScriptedModel([DOWN], name="a/a"), ScriptedModel(GOOD, name="b/b")
+    first = Breaker(down, circuit)
     run_jumping(fails(first, ServerError))
     response = play(Fallback((first, second)))
     assert (response.text, response.answered_by) == ("hi", "b/b")
     assert [attempt.kind for attempt in response.attempts] == ["circuit_open"]
-    assert len(first.inner.requests) == 1
+    assert len(down.requests) == 1
 
 
 def half_open(model):
-    circuit = Circuit(failures=1, cooldown=1)
+    circuit: Any = Circuit(failures=1, cooldown=1)
     circuit.fail(circuit.enter(0.0), 0.0, DOWN)
     return Breaker(model, circuit)
 

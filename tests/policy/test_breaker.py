@@ -1,5 +1,7 @@
 """The circuit: a table of what counts, the story of one outage, and a naive model of it."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,13 +48,17 @@ def test_every_error_has_a_verdict():
     assert {verdict(error) for error in made} == {"failure", "alive", "neither"}
 
 
+def new(**options):
+    return Circuit(**options)
+
+
 def fail(circuit, times, now=0.0, error=DOWN):
     for _ in range(times):
         circuit.fail(circuit.enter(now), now, error)
 
 
 def test_failures_in_a_row_open_it_for_the_cooldown():
-    circuit = Circuit(failures=3, cooldown=30)
+    circuit = new(failures=3, cooldown=30)
     fail(circuit, 2)
     assert (circuit.state, circuit.failures) == ("closed", 2)
     fail(circuit, 1, now=7.0)
@@ -63,7 +69,7 @@ def test_failures_in_a_row_open_it_for_the_cooldown():
 
 
 def test_a_success_between_failures_begins_the_row_again():
-    circuit = Circuit(failures=3)
+    circuit = new(failures=3)
     fail(circuit, 2)
     circuit.succeed(circuit.enter(0.0), 0.0)
     fail(circuit, 2)
@@ -72,14 +78,14 @@ def test_a_success_between_failures_begins_the_row_again():
 
 @pytest.mark.parametrize("error", [errors.RateLimitError("slow", status=429), errors.AuthError("no", status=401)])
 def test_what_is_alive_neither_counts_nor_begins_the_row_again(error):
-    circuit = Circuit(failures=3)
+    circuit = new(failures=3)
     fail(circuit, 2)
     fail(circuit, 9, error=error)
     assert (circuit.state, circuit.failures) == ("closed", 2)
 
 
 def test_the_rate_counts_from_a_minimum_of_calls_within_the_window():
-    circuit = Circuit(failures=None, rate=0.5, minimum=4, window=10)
+    circuit = new(failures=None, rate=0.5, minimum=4, window=10)
     fail(circuit, 3)
     assert circuit.state == "closed"
     for _ in range(3):
@@ -91,7 +97,7 @@ def test_the_rate_counts_from_a_minimum_of_calls_within_the_window():
 
 
 def opened(**options):
-    circuit = Circuit(failures=1, cooldown=10, **options)
+    circuit = new(failures=1, cooldown=10, **options)
     fail(circuit, 1)
     return circuit
 
@@ -127,7 +133,7 @@ def test_each_probe_that_fails_doubles_the_cooldown_up_to_the_maximum():
 
 
 def test_the_provider_may_ask_for_more_but_not_for_more_than_the_maximum():
-    circuit = Circuit(failures=1, cooldown=10, maximum=50)
+    circuit = new(failures=1, cooldown=10, maximum=50)
     asking = errors.OverloadedError("busy", status=503, retry_after=42.0)
     fail(circuit, 1, error=asking)
     assert circuit.opens_until == 42.0
@@ -149,7 +155,7 @@ def test_a_probe_given_up_lets_the_next_call_probe(error):
 
 
 def test_late_results_of_calls_from_before_change_nothing():
-    circuit = Circuit(failures=1, cooldown=10)
+    circuit = new(failures=1, cooldown=10)
     late = [circuit.enter(0.0) for _ in range(4)]
     fail(circuit, 1)
     circuit.succeed(late[0], 1.0)
@@ -284,8 +290,10 @@ def report(circuit, entry, now, outcome):
 @given(SETTINGS, STEPS)
 def test_calls_that_end_in_any_order_find_the_circuit_of_the_naive_model(settings, steps):
     names = ("failures", "rate", "minimum", "window", "cooldown", "maximum")
-    circuit, naive = Circuit(**dict(zip(names, settings, strict=True))), Naive(*settings)
-    now, under_way, probes = 0.0, [], []
+    circuit, naive = new(**dict(zip(names, settings, strict=True))), Naive(*settings)
+    now: float = 0.0
+    under_way: list[Any] = []
+    probes: list[int] = []
     for step in steps:
         if step == "enter":
             entry, period = circuit.enter(now), naive.enter(now)
