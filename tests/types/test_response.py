@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from callm.errors import TruncatedStream
 from callm.types import (
+    AttemptFailed,
     AudioDelta,
     ChoiceEvent,
     Citation,
+    Continued,
     Event,
     Finish,
     LogProbs,
@@ -30,6 +32,7 @@ from callm.types import (
     Response,
     ResponseHeaders,
     ResponseStart,
+    Restarted,
     Text,
     TextDelta,
     ToolCall,
@@ -216,3 +219,13 @@ def test_adding_costs_in_proportion_to_what_is_added() -> None:
         response.add([TextDelta("word "), ReasoningDelta("x"), ReasoningEnd()])
     assert time.process_time() - began < 10  # about 0.4; copying the text each time would take an hour
     assert len(response.text) == 1_000_000
+
+
+def test_an_attempt_that_fails_after_the_answer_went_on_discards_nothing_of_the_parts_before():
+    response = Response()
+    response.add([TextDelta("a"), UsageReport(Usage(5, 2)), Continued(1, Usage(5, 2)), UsageReport(Usage(100, 0))])
+    response.add([AttemptFailed("m", "ServerError", "server_error", "down")])
+    assert (response.text, response.usage, response.continued) == ("a", Usage(5, 2), 1)
+    response.add([Restarted("m")])
+    assert (response.text, response.usage, response.continued) == ("", Usage(), 0)
+    assert len(response.attempts) == 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from callm.types import CONTENT, AttemptFailed, Restarted, Usage, UsageReport
+from callm.types import CONTENT, AttemptFailed, Continued, Restarted, Usage, UsageReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 class Attempt:
     """What has come of one attempt. `delivered` says whether content has; `usage` what the provider said it cost."""
 
-    __slots__ = ("_may_restart", "_number", "delivered", "usage")
+    __slots__ = ("_before", "_may_restart", "_number", "delivered", "usage")
 
     def __init__(self, request: Request, number: int = 1) -> None:
         """Begin attempt `number` at a model."""
         self._may_restart = request.options.on_break == "restart"
         self._number = number
+        self._before: Usage | None = None  # of the parts of the answer that are complete, once it was continued
         self.delivered = False
         self.usage = Usage()
 
@@ -34,9 +35,13 @@ class Attempt:
             if type(event) in CONTENT:
                 self.delivered = True
             elif isinstance(event, UsageReport):
-                self.usage = event.usage
+                self.usage = event.usage if self._before is None else self._before + event.usage
+            elif isinstance(event, Continued):
+                self.usage = self._before = (self._before or Usage()) + event.usage
+            elif isinstance(event, AttemptFailed) and self._before is not None:
+                self.usage = self._before  # a part failed before it had content: those before it are out
             elif isinstance(event, AttemptFailed | Restarted):  # of a model inside: what it delivered is discarded
-                self.delivered, self.usage = False, Usage()
+                self.delivered, self.usage, self._before = False, Usage(), None
         return self.delivered and not self._may_restart
 
     @property

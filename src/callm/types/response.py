@@ -234,7 +234,10 @@ class Response(msgspec.Struct):
 
     def _fail(self, event: AttemptFailed) -> None:
         self.attempts.append(event)
-        self._discard()
+        if self.continued:  # the parts before are out and stay; this one had no content, or `Restarted` follows
+            self.usage = self._before
+        else:
+            self._discard()
 
     def _discard(self) -> None:
         """Forget the answer, but not the story of the call."""

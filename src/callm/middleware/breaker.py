@@ -1,0 +1,85 @@
+"""Leave a model alone that fails all the time."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from callm.errors import CallmError, CircuitOpen
+from callm.middleware.timeout import has_content
+from callm.policy.breaker import Circuit
+
+if TYPE_CHECKING:
+    from callm.types import Events, Model, Request
+
+_LOCK: Final = Lock()  # one for all circuits, which may be shared by breakers: it is held for less than a microsecond
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """Refuse calls at once while the circuit is open, but for one that probes. Where the time limits are inside, silence counts.
+
+    A probe has succeeded with its first content: others need not wait for the end of a long answer.
+
+    Attributes:
+        inner: the model.
+        circuit: the state, shared by all calls of an endpoint and key.
+    """
+
+    inner: Model
+    circuit: Circuit = field(default_factory=Circuit)
+
+    @property
+    def name(self) -> str:
+        """The name of the model inside."""
+        return self.inner.name
+
+    async def stream(self, request: Request) -> Events:
+        """See `Model.stream`.
+
+        Raises:
+            CircuitOpen: the model failed too often just now.
+        """
+        entry, probing = self._enter()
+        try:
+            async with aclosing(self.inner.stream(request)) as batches:
+                async for batch in batches:
+                    if probing and has_content(batch):
+                        entry, probing = self._close(entry), False
+                    yield batch
+        except CallmError as error:
+            with _LOCK:
+                self.circuit.fail(entry, self._now(), error)
+            raise
+        except BaseException:
+            with _LOCK:
+                self.circuit.abandon(entry)
+            raise
+        with _LOCK:
+            self.circuit.succeed(entry, self._now())
+
+    def _enter(self) -> tuple[int, bool]:
+        """Return the number of the entry, and whether the call is the probe."""
+        with _LOCK:
+            now = self._now()
+            entry = self.circuit.enter(now)
+            if entry is not None:
+                return entry, self.circuit.state == "half_open"
+            reason, wait = self.circuit.refusal(now)
+        error = CircuitOpen(f"the circuit of {self.name} is {reason}", retry_after=wait)
+        error.model = self.name
+        raise error
+
+    def _close(self, entry: int) -> int:
+        """Report the probe's success, and return the number to report how its answer ends."""
+        with _LOCK:
+            self.circuit.succeed(entry, self._now())
+            again = self.circuit.enter(self._now())
+            return entry if again is None else again
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
