@@ -1,0 +1,113 @@
+"""Ask once what several want to know at the same time.
+
+1. The first who asks leads; who comes while the question is under way waits in line.
+2. When the leader has the answer, all in line get it. If its answer is not fit to be shared, each of them asks for itself.
+3. When the leader fails or is cancelled, the first in line leads. Who gave up waiting is passed over.
+4. Nobody waits for a leader whose consumer has stopped reading: after a while of that they ask for themselves.
+
+A line belongs to one event loop; calls in other loops ask for themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, TypeAlias
+
+from callm.policy.cache_entry import Entry
+
+PATIENCE: Final = 1.0
+"""How many seconds a leader's consumer may take for one batch while others wait."""
+
+
+class Turn(Enum):
+    """What comes of waiting when it is no answer."""
+
+    LEAD = "lead"
+    ALONE = "alone"
+
+
+_Waiter: TypeAlias = "asyncio.Future[Entry | Turn]"
+
+
+class Flight:
+    """A question under way and the line behind it. Its leader must `land` it, or `fail`."""
+
+    __slots__ = ("_forget", "_line", "_loop", "_paused")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, forget: Callable[[], object] = lambda: None) -> None:
+        """Begin; `forget` is called when nobody is to join any more."""
+        self._loop = loop
+        self._forget = forget
+        self._line: deque[_Waiter] = deque()
+        self._paused: float | None = None
+
+    def pause(self) -> None:
+        """Note that the leader's consumer has a batch."""
+        self._paused = self._loop.time()
+
+    def go_on(self) -> None:
+        """Note that it asks for the next one."""
+        self._paused = None
+
+    def land(self, entry: Entry | None) -> None:
+        """Give all in line the answer, or None: each of them asks for itself."""
+        self._forget()
+        for waiter in self._line:
+            if not waiter.done():
+                waiter.set_result(Turn.ALONE if entry is None else entry)
+        self._line.clear()
+
+    def fail(self) -> None:
+        """Let the first in line lead."""
+        self._paused = None
+        while self._line:
+            waiter = self._line.popleft()
+            if not waiter.done():
+                waiter.set_result(Turn.LEAD)
+                return
+        self._forget()
+
+    async def wait(self) -> Entry | Turn:
+        """Stand in line; return the answer, or how to go on without one."""
+        waiter: _Waiter = self._loop.create_future()
+        self._line.append(waiter)
+        told = False
+        try:
+            while not waiter.done():
+                await asyncio.wait((waiter,), timeout=PATIENCE)
+                if not waiter.done() and self._is_idle():
+                    return Turn.ALONE
+            told = True
+            return waiter.result()
+        finally:
+            if not told and not waiter.cancel() and waiter.result() is Turn.LEAD:
+                self.fail()  # cancelled just when it was to lead
+
+    def _is_idle(self) -> bool:
+        return self._paused is not None and self._loop.time() - self._paused >= PATIENCE
+
+
+class Flights:
+    """The questions under way, in all event loops."""
+
+    def __init__(self) -> None:
+        # No lock: each step is one operation on the dictionary, and no two loops share a key.
+        self._flights: dict[tuple[asyncio.AbstractEventLoop, str], Flight] = {}
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def __reduce__(self) -> tuple[type[Flights], tuple[()]]:
+        return (Flights, ())  # a copy asks for itself
+
+    def join(self, key: str) -> tuple[Flight, bool]:
+        """Return the flight of `key` in this event loop, and whether it has just begun, so that the caller leads."""
+        loop = asyncio.get_running_loop()
+        flight = self._flights.get((loop, key))
+        if flight is not None:
+            return flight, False
+        flight = self._flights[loop, key] = Flight(loop, lambda: self._flights.pop((loop, key), None))
+        return flight, True

@@ -1,0 +1,128 @@
+"""What a cache keeps of an answer: its events as they came, and when.
+
+1. What belongs to the first call alone is left out: lines stood in, attempts that failed, and what came of those. Of the models
+   that were selected the last one stays, for it answered.
+2. Only a whole answer is kept: ended by its own marker, neither cut nor refused nor withheld, and of the declared type.
+3. As bytes it is msgpack behind a checksum. What is broken, or of another version, is no entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from callm.errors import OutputError
+from callm.types import AttemptFailed, CacheHit, Event, OutputSpec, Response, Restarted, Selected, Waited
+
+FORMAT: Final = 1
+"""The version of the format of entries."""
+
+_STORY: Final = frozenset({Waited, AttemptFailed, Restarted, CacheHit, Selected})
+_WHOLE: Final = frozenset({"stop", "tool_calls"})
+_CHECKSUM: Final = 4
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """An answer that may be played again.
+
+    Attributes:
+        version: that of the format.
+        created: when it was given, in seconds since 1970.
+        batches: its events, each batch with the seconds after which it came.
+    """
+
+    version: int
+    created: float
+    batches: list[tuple[float, list[Event]]]
+
+
+class Recording:
+    """An answer as it comes. `age` is how old it was, should it come from a cache itself."""
+
+    __slots__ = ("_batches", "_begin", "_selected", "age")
+
+    def __init__(self) -> None:
+        self.age = 0.0
+        self._begin = 0.0
+        self._selected: Selected | None = None
+        self._batches: list[tuple[float, list[Event]]] = []
+
+    def add(self, offset: float, batch: Sequence[Event]) -> None:
+        """Take a batch that came `offset` seconds after the question."""
+        kept = list(batch)
+        if not _STORY.isdisjoint(map(type, batch)):
+            kept = self._without_story(offset, batch)
+        if kept:
+            self._batches.append((max(0.0, offset - self._begin), kept))
+
+    def _without_story(self, offset: float, batch: Sequence[Event]) -> list[Event]:
+        kept: list[Event] = []
+        for event in batch:
+            match event:
+                case Selected():
+                    self._selected = event
+                case Waited():
+                    self._begin += event.seconds
+                case CacheHit():
+                    self.age = event.age
+                case AttemptFailed() | Restarted():
+                    self._begin = max(self._begin, offset + getattr(event, "wait", 0.0))
+                    self._batches.clear()
+                    kept.clear()
+                case _:
+                    kept.append(event)
+        return kept
+
+    def entry(self, now: float, output: OutputSpec | None) -> Entry | None:
+        """Return what is to be kept of the finished answer, or None if it must not be.
+
+        Args:
+            now: the seconds since 1970.
+            output: the type that was asked for.
+        """
+        response = Response()
+        for _, batch in self._batches:
+            response.add(batch)
+        if not all(map(_is_whole, (response, *response.choices.values()))):
+            return None
+        if output is not None:
+            try:
+                output.parse(response.text)
+            except OutputError:
+                return None
+        (offset, first), *rest = self._batches
+        if self._selected is not None:
+            first = [self._selected, *first]
+        return Entry(FORMAT, now - self.age, [(offset, first), *rest])
+
+
+def _is_whole(response: Response) -> bool:
+    return response.finish_reason in _WHOLE and not response.refusal and not response.incomplete_tool_calls
+
+
+def dump(entry: Entry) -> bytes | None:
+    """Return `entry` as bytes, or None if the provider sent something that can't be written."""
+    try:
+        data = _encode(entry)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None
+    return crc32(data).to_bytes(_CHECKSUM, "big") + data
+
+
+def load(data: bytes) -> Entry | None:
+    """Return the entry that `data` holds, or None if it is broken or of another version."""
+    view = memoryview(data)
+    if len(view) <= _CHECKSUM or crc32(view[_CHECKSUM:]) != int.from_bytes(view[:_CHECKSUM], "big"):
+        return None
+    try:
+        entry = _decode(view[_CHECKSUM:])
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
+    return entry if entry.version == FORMAT and entry.batches else None
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Entry).decode
