@@ -100,7 +100,7 @@ class GrowingReader(Reader):
         """Take the end of the text and return what `so_far` does."""
         self._final = True
         self._paid = 0
-        self._run()
+        self._resume("")
         return self.so_far()
 
     def _is_too_soon(self) -> bool:

@@ -25,6 +25,8 @@ MAX_DEPTH: Final = 200
 
 _SPACE: Final = re.compile(r"\s*")
 _BLANK: Final = " \t\n\r"
+_INLINE: Final = re.compile(r"[ \t\r]*")
+_INLINE_BLANK: Final = " \t\r"
 _RUN: Final = {quote: re.compile(f"[^{quote}]+") for quote in "'`"} | {'"': re.compile(r'[^"\\]+')}
 _UNQUOTED_END: Final = {
     "key": re.compile(":"),
@@ -52,6 +54,9 @@ class Reader:
         self._stack: list[OpenObject | OpenArray] = []
         self._scalar = ""  # "", '"', "'", "`", '"""', "```", "bare", "//", "/*"
         self._pieces: list[str] = []
+        self._size = 0  # how many characters the pieces of a scalar without quotes have
+        self._skipped: str | None = ""  # the characters that decide nothing where the reader waits; None for any space
+        self._held: list[str] = []  # what has come since, which is nothing else
         self._quotes = 0
         self._looked = 0
         self._final = False
@@ -64,15 +69,15 @@ class Reader:
         Raises:
             OutputError: it is nested too deep.
         """
-        self._looked -= self._at
-        self._buffer = self._buffer[self._at :] + text
-        self._at = 0
-        self._run()
+        if self._skipped != "" and not text.strip(self._skipped):
+            self._held.append(text)
+        else:
+            self._resume(text)
 
     def close(self) -> list[Any]:
         """Take the end of the text and return the top-level values."""
         self._final = True
-        self._run()
+        self._resume("")
         return self.values
 
     @property
@@ -101,6 +106,15 @@ class Reader:
         return Open(text if len(kind) == 1 else block(kind, text.rstrip(kind[0])))
 
     # -- the loop
+
+    def _resume(self, text: str) -> None:
+        """Read on: what was left, what was held, and `text`."""
+        self._looked -= self._at
+        self._buffer = "".join((self._buffer[self._at :], *self._held, text))
+        self._held.clear()
+        self._skipped = ""
+        self._at = 0
+        self._run()
 
     def _run(self) -> None:
         while self._at < len(self._buffer):
@@ -171,7 +185,7 @@ class Reader:
         elif character != "'":
             mark = "bare"
         self._scalar = mark
-        self._quotes = 0
+        self._quotes = self._size = 0
         self._at += 0 if mark == "bare" else len(mark)
         self._looked = self._at
         return True
@@ -242,13 +256,18 @@ class Reader:
         if follow in _BLANK:
             at = self._looked = _SPACE.match(buffer, max(at, self._looked)).end()  # type: ignore[union-attr]  # it matches always
             if at >= len(buffer):
-                return True if self._final else None
+                return self._awaits(None)
             return self._closes_before(buffer[at], at, place)
         if follow == ",":
             return place in ("value", "item") and self._quotes % 2 == 0
         if place == "top":
             return follow in "{\"'["
         return follow in _CLOSERS[place]
+
+    def _awaits(self, skipped: str | None) -> bool | None:
+        """Wait for something other than `skipped` (None: any space); at the end of the text, say yes."""
+        self._skipped = "" if self._final else skipped
+        return True if self._final else None
 
     def _closes_before(self, follow: str, at: int, place: str) -> bool | None:
         if follow == "/":
@@ -298,19 +317,19 @@ class Reader:
     def _unquoted(self) -> bool:
         place = self._stack[-1].place if self._stack else "top"
         match = _UNQUOTED_END[place].search(self._buffer, self._at)
-        if match is None:
-            self._pieces.append(self._buffer[self._at :])
-            self._at = len(self._buffer)
-            return True
-        at = match.start()
+        at = len(self._buffer) if match is None else match.start()
         self._pieces.append(self._buffer[self._at : at])
+        self._size += at - self._at
         self._at = at
+        if match is None:
+            return True
         if place == "value" and self._buffer[at] == ",":
             ends = self._comma_ends()
             if ends is None:
                 return False
             if not ends:
                 self._pieces.append(",")
+                self._size += 1
                 self._at += 1
                 return True
         text = "".join(self._pieces).strip()
@@ -323,17 +342,21 @@ class Reader:
             return True if self._final else None
         if buffer[at] == "\n":
             return True
-        text = "".join(self._pieces).strip() if sum(map(len, self._pieces)) <= 4 * MAX_DIGITS else "( "
+        text = "( "
+        if self._size <= 4 * MAX_DIGITS:
+            self._pieces = ["".join(self._pieces)]
+            text = self._pieces[0].strip()
         plain = bare(text)
         constant = not isinstance(plain, str) or text.lower() in CONSTANTS
-        if buffer[at] not in " \t\r":
+        if buffer[at] not in _INLINE_BLANK:
             return self._starts_anew(at, number=constant and isinstance(plain, int | float))
         if constant or (" " not in text and "(" not in text):
             return True
-        while at < len(buffer) and buffer[at] in " \t\r":
-            at += 1
+        at = _INLINE.match(buffer, at).end()  # type: ignore[union-attr]  # it matches always
         if at >= len(buffer):
-            return True if self._final else None
+            return self._awaits(_INLINE_BLANK)
+        if buffer[at:] == "/" and not self._final:
+            return None
         return buffer[at] in '\n"' or buffer.startswith(("//", "/*"), at)
 
     def _starts_anew(self, at: int, *, number: bool) -> bool | None:
