@@ -158,7 +158,7 @@ class Found(msgspec.Struct):
             path, found = stack.pop()
             yield path, found
             if isinstance(found.parts, dict):
-                stack += [(joined(path, name), part) for name, part in reversed(found.parts.items())]
+                stack += [(joined(path, _cut(name)), part) for name, part in reversed(found.parts.items())]
             elif found.parts is not None:
                 stack += [(f"{path}[{number}]", part) for number, part in _backwards(found.parts)]
 
@@ -193,9 +193,11 @@ Result: TypeAlias = Found | Miss
 
 def joined(path: str, step: str) -> str:
     """Return the path to `step`, a name or an index, under `path`."""
-    if len(step) > _STEP:
-        step = step[: _STEP - 1] + "…"
     return f"{path}.{step}" if path and step and not step.startswith("[") else f"{path}{step}"
+
+
+def _cut(key: str) -> str:
+    return key if len(key) <= _STEP else key[: _STEP - 1] + "…"
 
 
 def _backwards(items: list[Found]) -> Iterator[tuple[int, Found]]:
