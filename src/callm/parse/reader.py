@@ -149,7 +149,9 @@ class Reader:
 
     def _push(self, frame: OpenObject | OpenArray) -> bool:
         if len(self._stack) >= self._max_depth:
-            raise OutputError(f"the answer is nested more than {self._max_depth} deep")
+            raise OutputError(
+                f"the answer is nested more than {self._max_depth} deep, which is as far as it is read: ask for a flatter one"
+            )
         self._stack.append(frame)
         self._at += 1
         return True
