@@ -12,6 +12,7 @@ text costs more than a multiple of its length.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -20,10 +21,11 @@ import msgspec
 from callm.parse.reader import read
 from callm.parse.tree import Fenced, Fixed, Node, Open, Pairs, Readings, unwrap
 
-_OPENING: Final = re.compile(r"^[ \t]*```([a-zA-Z0-9 ]+)(?:\n|$)", re.MULTILINE)
-_CLOSING: Final = re.compile(r"^[ \t]*```(?:\n|$)", re.MULTILINE)
+_OPENING: Final = re.compile(r"^[ \t]*```([a-zA-Z0-9 ]+)\r?(?:\n|$)", re.MULTILINE)
+_CLOSING: Final = re.compile(r"^[ \t]*```\r?(?:\n|$)", re.MULTILINE)
 _BRACKET: Final = re.compile(r"[{}\[\]]")
 _PARTNER: Final = {"}": "{", "]": "["}
+_JSON: Final = json.JSONDecoder()
 _NOTHING: Final = object()
 _AGAIN: Final = 8
 """How many times the length of a text may be read again, where it can't be told what ends a piece of it."""
@@ -46,6 +48,15 @@ class _Allowance:
             return False
         self._left -= length
         return True
+
+    def spend(self, length: int) -> None:
+        """Take `length` characters that were read."""
+        self._left -= length
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left."""
+        return self._left <= 0
 
 
 def locate(text: str, *, done: bool = True) -> Node:
@@ -94,13 +105,14 @@ def _fences(text: str, allowance: _Allowance, *, done: bool) -> Node:
             found.append(Fenced(label, node))
     if not found:
         return _NOTHING
+    options = found if len(found) == 1 else [*found, found]
     rest = text[at:]
     if not rest.strip():
-        return Readings(tuple(found if len(found) == 1 else [*found, found]), text)
+        return Readings(tuple(options), text)
     remainder = _block(rest, allowance, as_text=True)
     if not done and isinstance(remainder, str):
         remainder = Open(remainder)
-    return Readings((*found, found, remainder), text)
+    return Readings((*options, remainder), text)
 
 
 def _fence(text: str, start: int, allowance: _Allowance) -> tuple[Node, int]:
@@ -124,26 +136,46 @@ def _fence(text: str, start: int, allowance: _Allowance) -> tuple[Node, int]:
 def _brackets(text: str, allowance: _Allowance) -> Node:
     stack: list[str] = []
     found: list[Node] = []
-    start = 0
-    for match in _BRACKET.finditer(text):
-        mark = match.group()
+    start = at = 0
+    while match := _BRACKET.search(text, at):
+        mark, at = match.group(), match.end()
         if mark in "{[":
             if not stack:
                 start = match.start()
+                if end := _add_valid(found, text, start, allowance):
+                    at = end
+                    continue
             stack.append(mark)
-            continue
-        if not stack:
-            if allowance.covers(match.end() - start):  # a closer too many may belong to what stands before it
-                _add(found, text[start : match.end()])
-            continue
-        if stack[-1] != _PARTNER[mark]:
-            return _NOTHING
-        stack.pop()
-        if not stack:
-            _add(found, text[start : match.end()])
+        elif stack:
+            if stack.pop() != _PARTNER[mark]:
+                return _NOTHING
+            if not stack:
+                _add(found, text[start:at])
+        elif allowance.covers(at - start):  # a closer too many may belong to what stands before it
+            _add(found, text[start:at])
     if stack:
         _add(found, text[start:])
     return _several(found, text)
+
+
+def _add_valid(found: list[Node], text: str, start: int, allowance: _Allowance) -> int:
+    """Add the valid JSON that begins at `start`, if it is: brackets in its strings are none. Return where it ends, or 0."""
+    if allowance.is_spent:
+        return 0
+    try:
+        _, end = _JSON.raw_decode(text, start)
+        node = _whole(text[start:end], done=True)
+    except json.JSONDecodeError as error:
+        allowance.spend(len(text) if error.msg.startswith("Unterminated") else error.pos - start)
+        return 0
+    except (ValueError, RecursionError):  # a number of thousands of digits, or too deep
+        allowance.spend(len(text))
+        return 0
+    if node is _NOTHING:
+        allowance.spend(end - start)
+        return 0
+    found.append(Fixed(node))
+    return end
 
 
 def _add(found: list[Node], piece: str) -> None:

@@ -41,7 +41,7 @@ T = TypeVar("T")
 MAX_TEXT: Final = 16 * 1024 * 1024
 """How many characters an answer may have."""
 
-_OPENING: Final = re.compile(r"```[a-zA-Z0-9 ]*\n")
+_OPENING: Final = re.compile(r"```[a-zA-Z0-9 ]*\r?\n")
 _CLOSING: Final = re.compile(r"\n[ \t]*```")
 _GOT: Final = re.compile(r"got '([^'.]+)")
 _NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
