@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from callm.parse.found import Found, Kind, Miss, Result, is_composite
@@ -10,6 +10,22 @@ from callm.schema.model import ClassType
 
 FIRST: Final[tuple[Kind, ...]] = ("first_item", "only_item", "several_readings")
 """One of several values was taken."""
+
+
+_REASONS: Final = 20
+"""How many reasons are kept where many readings fail: as many as are told."""
+
+_FAILED: Final = Miss("failed too")
+
+
+def few_reasons(results: Iterable[Result]) -> list[Result]:
+    """Return the results, in which only the first misses have reasons: a text may hold very many readings."""
+    kept: list[Result] = []
+    left = _REASONS
+    for result in results:
+        left -= isinstance(result, Miss)
+        kept.append(result if left >= 0 or isinstance(result, Found) else _FAILED)
+    return kept
 
 
 def pick_best(results: Sequence[Result], what: str, *, in_union: bool = False) -> Result:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from callm.parse.choose import pick_best, pick_item
+from callm.parse.choose import few_reasons, pick_best, pick_item
 from callm.parse.constraints import holds
 from callm.parse.found import Found, Miss, Result, joined
 from callm.parse.fuzzy import key_forms
@@ -87,7 +87,7 @@ class _Reading:
         if len(kind.fields) == 1:
             results.append(self._implied(node))
         if items:
-            read = [self._item(item) for item in items]
+            read = few_reasons(self._item(item) for item in items)
             results.append(pick_item(read, kind.name, described(items), in_union=self._in_union))
         if any(isinstance(result, Found) for result in results):
             return pick_best(results, kind.name, in_union=self._in_union)

@@ -14,7 +14,7 @@ import msgspec
 
 from callm.parse import scalars
 from callm.parse.cast import Cast
-from callm.parse.choose import pick_best, pick_item
+from callm.parse.choose import few_reasons, pick_best, pick_item
 from callm.parse.classes import KeyFinder, read_class
 from callm.parse.constraints import holds
 from callm.parse.containers import read_list, read_map, read_tuple, read_union
@@ -144,7 +144,7 @@ class Coercion:
             if self._cast.cast(kind, node.text) is None:
                 return _COERCIONS[type(kind)](self, kind, node, in_union=in_union)
             return self.read(kind, node.text, in_union=in_union)
-        options = [self.read(kind, option, in_union=in_union) for option in node.options]
+        options = few_reasons(self.read(kind, option, in_union=in_union) for option in node.options)
         best = pick_best(options, name_of(kind), in_union=in_union)
         return best.note("several_readings") if isinstance(best, Found) else best
 

@@ -88,8 +88,12 @@ SILENT: Final[frozenset[Kind]] = frozenset(
 """What only helps to compare readings: nothing was changed."""
 
 
+_BITS: Final[Mapping[Kind, int]] = {kind: 1 << number for number, kind in enumerate(COSTS)}
 _DETAIL: Final = 200
 """How many characters of what stood in the text a repair keeps."""
+
+_STEP: Final = 100
+"""How many characters of a key a path keeps."""
 
 
 class Repair(msgspec.Struct, frozen=True):
@@ -110,6 +114,7 @@ class Found(msgspec.Struct):
         repairs: what was done to it itself.
         parts: the values inside: the items of a list, the fields of a class by name, the entries of a map.
         cost: of its own repairs and those of its parts.
+        kinds: which kinds of repair it has, a bit for each.
         checks: the checks that it was put to, and whether it passed.
         state: how much of it has come, for a type that asks for it.
         keys: for a map whose keys are more than text: what each key stands for.
@@ -120,6 +125,7 @@ class Found(msgspec.Struct):
     repairs: list[Repair] = []
     parts: list[Found] | dict[str, Found] | None = None
     cost: int = 0
+    kinds: int = 0
     checks: list[tuple[Any, bool]] = []
     state: Literal["pending", "incomplete", "complete"] | None = None
     keys: Mapping[str, Any] | None = None
@@ -128,12 +134,13 @@ class Found(msgspec.Struct):
         """Add a repair; return the same value."""
         repair = Repair(kind, COSTS[kind] + extra, detail[:_DETAIL])
         self.repairs.append(repair)
+        self.kinds |= _BITS[kind]
         self.cost += repair.cost
         return self
 
     def has(self, *kinds: Kind) -> bool:
         """Whether one of the repairs of the value itself is of these kinds."""
-        return any(repair.kind in kinds for repair in self.repairs)
+        return any(self.kinds & _BITS[kind] for kind in kinds)
 
     @property
     def is_null(self) -> bool:
@@ -151,7 +158,7 @@ class Found(msgspec.Struct):
             path, found = stack.pop()
             yield path, found
             if isinstance(found.parts, dict):
-                stack += [(joined(path, name), part) for name, part in reversed(found.parts.items())]
+                stack += [(joined(path, _cut(name)), part) for name, part in reversed(found.parts.items())]
             elif found.parts is not None:
                 stack += [(f"{path}[{number}]", part) for number, part in _backwards(found.parts)]
 
@@ -187,6 +194,10 @@ Result: TypeAlias = Found | Miss
 def joined(path: str, step: str) -> str:
     """Return the path to `step`, a name or an index, under `path`."""
     return f"{path}.{step}" if path and step and not step.startswith("[") else f"{path}{step}"
+
+
+def _cut(key: str) -> str:
+    return key if len(key) <= _STEP else key[: _STEP - 1] + "…"
 
 
 def _backwards(items: list[Found]) -> Iterator[tuple[int, Found]]:

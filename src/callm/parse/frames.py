@@ -20,6 +20,8 @@ from callm.schema.model import SchemaType
 ALWAYS: Final = 1024
 """Up to how many characters a value of unknown type is coerced at every delta; beyond, when it has grown by a tenth."""
 
+GROWTH: Final = 1.1
+
 _ENTRY: Final = 4
 """How many items of a list an entry of a map costs to copy."""
 
@@ -340,7 +342,7 @@ class RawFrame(Frame):
 
     def is_due(self, size: int) -> bool:
         """Whether it is worth the cost to coerce it again, now that it has `size` characters."""
-        return size <= ALWAYS or size >= self._size * 1.1
+        return size <= ALWAYS or size >= self._size * GROWTH
 
     def show(self, value: Any, size: int, coercion: Coercion) -> Any:
         """Return the value so far of the untyped `value`, read from `size` characters."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from callm.parse.coerce import Coercion
 from callm.parse.frames import ODD, SKIP, ClassFrame, Frame, RawFrame, WrapperFrame
+from callm.parse.numerals import MAX_DIGITS
 from callm.parse.openings import open_frame
 from callm.parse.partial_value import NOTHING
 from callm.parse.places import Place, Places
@@ -100,7 +101,7 @@ class GrowingReader(Reader):
         """Take the end of the text and return what `so_far` does."""
         self._final = True
         self._paid = 0
-        self._run()
+        self._resume("")
         return self.so_far()
 
     def _is_too_soon(self) -> bool:
@@ -114,15 +115,13 @@ class GrowingReader(Reader):
         return False
 
     def _raw_so_far(self) -> Any:
-        child = self._scalar_so_far()
-        for depth in range(len(self._frames) - 1, -1, -1):
-            frame = self._frames[depth]
-            if type(frame) is RawFrame:
-                size = self._read - frame.start
-                child = frame.show(self._open_value(depth), size, self._coercion) if frame.is_due(size) else frame.last
-            else:
-                child = frame.so_far(child)
-        return child
+        """Return the value so far where the engine coerces part of it: the outermost such part has all that is in it."""
+        depth, raw = next((depth, frame) for depth, frame in enumerate(self._frames) if isinstance(frame, RawFrame))
+        size = self._read - raw.start
+        value = raw.show(self._open_value(depth), size, self._coercion) if raw.is_due(size) else raw.last
+        for frame in reversed(self._frames[:depth]):
+            value = frame.so_far(value)
+        return value
 
     def _scalar_so_far(self) -> Any:
         """Return the open string where one is wanted and may be shown unfinished."""
@@ -138,7 +137,7 @@ class GrowingReader(Reader):
 
     def _number_so_far(self, place: Place) -> Any:
         """Return the number or constant that the comma ends, unless digits behind it say otherwise."""
-        value = bare("".join(self._pieces).strip())
+        value = bare("".join(self._pieces).strip()) if self._size <= MAX_DIGITS else ""
         return NOTHING if isinstance(value, str) else place.take(value, self._coercion)
 
     def _open_text(self) -> Any:

@@ -5,10 +5,14 @@
 3. What stands between balanced brackets, anywhere in prose.
 4. The whole text, read leniently.
 5. The text itself.
+
+What may be read more than once is read so only as long as an allowance lasts that follows the length of the text, so that no
+text costs more than a multiple of its length.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -17,20 +21,53 @@ import msgspec
 from callm.parse.reader import read
 from callm.parse.tree import Fenced, Fixed, Node, Open, Pairs, Readings, unwrap
 
-_OPENING: Final = re.compile(r"^[ \t]*```([a-zA-Z0-9 ]+)(?:\n|$)", re.MULTILINE)
-_CLOSING: Final = re.compile(r"^[ \t]*```(?:\n|$)", re.MULTILINE)
+_OPENING: Final = re.compile(r"^[ \t]*```([a-zA-Z0-9 ]+)\r?(?:\n|$)", re.MULTILINE)
+_CLOSING: Final = re.compile(r"^[ \t]*```\r?(?:\n|$)", re.MULTILINE)
 _BRACKET: Final = re.compile(r"[{}\[\]]")
 _PARTNER: Final = {"}": "{", "]": "["}
+_JSON: Final = json.JSONDecoder()
 _NOTHING: Final = object()
+_AGAIN: Final = 8
+"""How many times the length of a text may be read again, where it can't be told what ends a piece of it."""
+
+_FREE: Final = 4096
+"""How many characters may be read again in any text."""
+
+
+class _Allowance:
+    """How many characters may still be read again."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, length: int) -> None:
+        self._left = _FREE + _AGAIN * length
+
+    def covers(self, length: int) -> bool:
+        """Take `length` characters from what is left, if it is enough."""
+        if length > self._left:
+            return False
+        self._left -= length
+        return True
+
+    def spend(self, length: int) -> None:
+        """Take `length` characters that were read."""
+        self._left -= length
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left."""
+        return self._left <= 0
 
 
 def locate(text: str, *, done: bool = True) -> Node:
     """Return the ways in which `text` can be read. `done` says that no more of it will come."""
     node = _whole(text, done=done)
+    if node is not _NOTHING:
+        return node
+    allowance = _Allowance(len(text))
+    node = _fences(text, allowance, done=done)
     if node is _NOTHING:
-        node = _fences(text, done=done)
-    if node is _NOTHING:
-        node = _brackets(text)
+        node = _brackets(text, allowance)
     if node is _NOTHING:
         node = _lenient(text)
     if node is _NOTHING:
@@ -48,69 +85,97 @@ def _whole(text: str, *, done: bool) -> Node:
     return Readings((value,), text)
 
 
-def _block(text: str, *, as_text: bool = False) -> Node:
+def _block(text: str, allowance: _Allowance, *, as_text: bool = False) -> Node:
     """Read what stands in a fence, or behind the last one."""
     node = _whole(text, done=True)
     if node is _NOTHING:
-        node = _brackets(text)
+        node = _brackets(text, allowance)
     if node is _NOTHING:
         node = _lenient(text)
     return text if node is _NOTHING and as_text else node
 
 
-def _fences(text: str, *, done: bool) -> Node:
+def _fences(text: str, allowance: _Allowance, *, done: bool) -> Node:
     found: list[Node] = []
     at = 0
     while opening := _OPENING.search(text, at):
         label = opening[1].strip()
-        node, at = _fence(text, opening.end())
+        node, at = _fence(text, opening.end(), allowance)
         if node is not _NOTHING:
             found.append(Fenced(label, node))
     if not found:
         return _NOTHING
+    options = found if len(found) == 1 else [*found, found]
     rest = text[at:]
     if not rest.strip():
-        return Readings(tuple(found if len(found) == 1 else [*found, found]), text)
-    remainder = _block(rest, as_text=True)
+        return Readings(tuple(options), text)
+    remainder = _block(rest, allowance, as_text=True)
     if not done and isinstance(remainder, str):
         remainder = Open(remainder)
-    return Readings((*found, found, remainder), text)
+    return Readings((*options, remainder), text)
 
 
-def _fence(text: str, start: int) -> tuple[Node, int]:
-    """Read the block that begins at `start`; return it and where it ends."""
-    closings = list(_CLOSING.finditer(text, start))
-    for closing in closings:
-        node = _block(text[start : closing.start()].strip())
+def _fence(text: str, start: int, allowance: _Allowance) -> tuple[Node, int]:
+    """Read the block that begins at `start`, up to the first closing fence before which it can be read.
+
+    Return it and where it ends.
+    """
+    first = None
+    for closing in _CLOSING.finditer(text, start):
+        if first is not None and not allowance.covers(closing.start() - start):
+            break
+        node = _block(text[start : closing.start()].strip(), allowance)
         if node is not _NOTHING:
             return node, closing.end()
-    if closings:
-        return _NOTHING, closings[0].end()
-    return _block(text[start:].strip()), len(text)
+        first = first or closing
+    if first is not None:
+        return _NOTHING, first.end()
+    return _block(text[start:].strip(), allowance), len(text)
 
 
-def _brackets(text: str) -> Node:
+def _brackets(text: str, allowance: _Allowance) -> Node:
     stack: list[str] = []
     found: list[Node] = []
-    start = 0
-    for match in _BRACKET.finditer(text):
-        mark = match.group()
+    start = at = 0
+    while match := _BRACKET.search(text, at):
+        mark, at = match.group(), match.end()
         if mark in "{[":
             if not stack:
                 start = match.start()
+                if end := _add_valid(found, text, start, allowance):
+                    at = end
+                    continue
             stack.append(mark)
-            continue
-        if not stack:
-            _add(found, text[start : match.end()])  # a closer too many may belong to what stands before it
-            continue
-        if stack[-1] != _PARTNER[mark]:
-            return _NOTHING
-        stack.pop()
-        if not stack:
-            _add(found, text[start : match.end()])
+        elif stack:
+            if stack.pop() != _PARTNER[mark]:
+                return _NOTHING
+            if not stack:
+                _add(found, text[start:at])
+        elif allowance.covers(at - start):  # a closer too many may belong to what stands before it
+            _add(found, text[start:at])
     if stack:
         _add(found, text[start:])
     return _several(found, text)
+
+
+def _add_valid(found: list[Node], text: str, start: int, allowance: _Allowance) -> int:
+    """Add the valid JSON that begins at `start`, if it is: brackets in its strings are none. Return where it ends, or 0."""
+    if allowance.is_spent:
+        return 0
+    try:
+        _, end = _JSON.raw_decode(text, start)
+        node = _whole(text[start:end], done=True)
+    except json.JSONDecodeError as error:
+        allowance.spend(len(text) if error.msg.startswith("Unterminated") else error.pos - start)
+        return 0
+    except (ValueError, RecursionError):  # a number of thousands of digits, or too deep
+        allowance.spend(len(text))
+        return 0
+    if node is _NOTHING:
+        allowance.spend(end - start)
+        return 0
+    found.append(Fixed(node))
+    return end
 
 
 def _add(found: list[Node], piece: str) -> None:

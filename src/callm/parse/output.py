@@ -41,7 +41,8 @@ T = TypeVar("T")
 MAX_TEXT: Final = 16 * 1024 * 1024
 """How many characters an answer may have."""
 
-_FENCE: Final = re.compile(r"```[a-zA-Z0-9 ]*\n(.*?)\n[ \t]*```", re.DOTALL)
+_OPENING: Final = re.compile(r"```[a-zA-Z0-9 ]*\r?\n")
+_CLOSING: Final = re.compile(r"\n[ \t]*```")
 _GOT: Final = re.compile(r"got '([^'.]+)")
 _NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -140,7 +141,7 @@ class Output(Generic[T]):
         """
         if self.schema.is_text:
             return cast("T", text)
-        if not self._slow:
+        if not self._slow and len(text) <= MAX_TEXT:
             if self._fast is None:
                 self._fast = strict_decoder(self.annotation, self.schema)
             for candidate in _candidates(text):
@@ -159,7 +160,9 @@ class Output(Generic[T]):
         if self.schema.is_text:
             return Reading(cast("T", text), candidate="text")
         if len(text) > MAX_TEXT:
-            raise OutputError(f"the answer has {len(text)} characters; at most {MAX_TEXT} are read", text=text)
+            raise OutputError(
+                f"the answer has {len(text)} characters; at most {MAX_TEXT} are read: ask for a shorter one", text=text
+            )
         try:
             node = locate(text)
         except OutputError as error:
@@ -270,8 +273,17 @@ def _candidates(text: str) -> list[str]:
     start = text.lstrip()[:1]
     if start != "`" and (start in '{["-0123456789' or "```" not in text):
         return [text]
-    blocks = [match[1] for match in _FENCE.finditer(text)]
-    return blocks if len(blocks) == 1 else [text]
+    block, end = _block(text, 0)
+    return [text] if block is None or _block(text, end)[0] is not None else [block]
+
+
+def _block(text: str, at: int) -> tuple[str | None, int]:
+    """Return what stands in the next fence, and where that ends."""
+    opening = _OPENING.search(text, at)
+    closing = _CLOSING.search(text, opening.end()) if opening is not None else None
+    if opening is None or closing is None:
+        return None, at
+    return text[opening.end() : closing.start()], closing.end()
 
 
 def check_finish(response: Response) -> None:

@@ -19,6 +19,7 @@ import msgspec
 
 from callm.errors import OutputError
 from callm.parse.coerce import Coercion
+from callm.parse.frames import ALWAYS, GROWTH
 from callm.parse.growing import FREE, PACE, GrowingReader, is_settled
 from callm.parse.partial_value import NOTHING, equal, is_blank
 from callm.parse.places import Places
@@ -40,7 +41,7 @@ _MARKS: Final = {
 _OBJECT: Final = re.compile(r"\[|\{\s*(?:[\"'`}/]|[\w .$-]{1,80}:)")
 """How an object, or an array, begins in prose, where `{x}` is none."""
 
-_HALF_OBJECT: Final = re.compile(r"\{\s*[\w .$-]{0,80}")
+_HALF_OBJECT: Final = re.compile(r"\{\s{0,200}[\w .$-]{0,80}")
 _END_OF_THOUGHT: Final = "</think>"
 _HALF_MARK: Final = len(_END_OF_THOUGHT) - 1
 _BLOCK: Final = 4096
@@ -87,6 +88,8 @@ class Partial(Generic[T]):
         self._is_new = False  # whether a reader has begun of which nothing was shown
         self._had_prose = False
         self._is_doubtful = False  # whether it began in prose, and nothing in it says yet that it is the value
+        self._doubted = 0  # how many characters have been read since
+        self._asked = 0  # how many they were when the value was last looked into
         self._is_shown = True  # whether a value that grows is shown: not in the midst of a long piece
         self._reader: GrowingReader | None = None
         self._last: Any = NOTHING
@@ -192,6 +195,7 @@ class Partial(Generic[T]):
         self._is_new = True
         self._was_fenced = self._in_fence
         self._is_doubtful = self._had_prose and not self._in_fence
+        self._doubted = self._asked = 0
         return self._go(self._read, text)
 
     # -- an object or array
@@ -202,9 +206,10 @@ class Partial(Generic[T]):
     def _take(self, text: str) -> Any:
         reader = self._reader
         assert reader is not None  # noqa: S101  # this step follows `_begin`
+        self._doubted += len(text)
         try:
             reader.feed(text)
-        except OutputError:  # nested too deep: the answer may still come, in a fence
+        except (OutputError, RecursionError):  # nested too deep: the answer may still come, in a fence
             self._is_sought = False
             return self._go(self._search, "")
         value = reader.so_far() if self._is_shown or reader.is_whole else NOTHING
@@ -213,10 +218,17 @@ class Partial(Generic[T]):
             self._go(self._search, reader.rest)
             if self._is_doubtful:
                 value = reader.shown if reader.fits else NOTHING
-        elif self._is_doubtful and is_blank(value):
+        elif self._is_doubtful and (value is NOTHING or not self._is_told(value)):
             return NOTHING
         self._is_doubtful = self._is_doubtful and value is NOTHING
         return value
+
+    def _is_told(self, value: Any) -> bool:
+        """Whether something in a value says that it is the one that is meant. The longer it is the seldomer it is asked."""
+        if self._doubted > ALWAYS and self._doubted < self._asked * GROWTH:
+            return False
+        self._asked = self._doubted
+        return not is_blank(value)
 
     def _read_lines(self, delta: str) -> Any:
         """Read on, but stop at the end of the fence, and outside of one at its beginning."""
@@ -244,7 +256,7 @@ class Partial(Generic[T]):
         start = text.lstrip()
         if start[0] in ("{[`<" if self._may_hold else "{`<" if self._wrapper else ""):
             return self._go(self._search, "\n" + start)
-        if not self._root.grows or start[0] in "\"'":
+        if not self._root.grows or start[0] in "\"'" or len(start) > _SHORT:
             return self._go(self._short, delta)
         return self._go(self._prose, text) if is_settled(start) else NOTHING
 

@@ -16,30 +16,18 @@ import re
 from typing import Any, Final
 
 from callm.errors import OutputError
+from callm.parse import tokens
 from callm.parse.numerals import MAX_DIGITS
-from callm.parse.tokens import CONSTANTS, MISSING, OpenArray, OpenObject, bare, block
+from callm.parse.tokens import MISSING, OpenArray, OpenObject, bare
 from callm.parse.tree import Open
 
 MAX_DEPTH: Final = 200
 """How deep objects and arrays may be nested."""
 
 _SPACE: Final = re.compile(r"\s*")
+_SEPARATORS: Final = re.compile(r"[\s,]*")
 _BLANK: Final = " \t\n\r"
-_RUN: Final = {quote: re.compile(f"[^{quote}]+") for quote in "'`"} | {'"': re.compile(r'[^"\\]+')}
-_UNQUOTED_END: Final = {
-    "key": re.compile(":"),
-    "item": re.compile(r"[,\]]"),
-    "value": re.compile("[,}]"),
-    "top": re.compile(r"[{\[]"),
-}
-_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", '"': '"', "/": "/"}
-_HEX: Final = re.compile(r"[0-9a-fA-F]{4}")
-_HIGH_SURROGATE, _LOW_SURROGATE, _SURROGATES_END = 0xD800, 0xDC00, 0xE000
-_LOOK: Final = 200
-"""How far ahead a key is looked for."""
-
-_NEXT_KEY: Final = re.compile(r"""("[^"\n]{0,200}"|'[^'\n]{0,200}'|[A-Za-z_][\w-]{0,100})\s*:""")
-_NEXT_QUOTED_KEY: Final = re.compile(r'"[^"\n]{0,200}"\s*:')
+_INLINE_BLANK: Final = " \t\r"
 
 
 class Reader:
@@ -52,6 +40,9 @@ class Reader:
         self._stack: list[OpenObject | OpenArray] = []
         self._scalar = ""  # "", '"', "'", "`", '"""', "```", "bare", "//", "/*"
         self._pieces: list[str] = []
+        self._size = 0  # how many characters the pieces of a scalar without quotes have
+        self._skipped: str | None = ""  # the characters that decide nothing where the reader waits; None for any space
+        self._held: list[str] = []  # what has come since, which is nothing else
         self._quotes = 0
         self._looked = 0
         self._final = False
@@ -64,15 +55,15 @@ class Reader:
         Raises:
             OutputError: it is nested too deep.
         """
-        self._looked -= self._at
-        self._buffer = self._buffer[self._at :] + text
-        self._at = 0
-        self._run()
+        if self._skipped != "" and not text.strip(self._skipped):
+            self._held.append(text)
+        else:
+            self._resume(text)
 
     def close(self) -> list[Any]:
         """Take the end of the text and return the top-level values."""
         self._final = True
-        self._run()
+        self._resume("")
         return self.values
 
     @property
@@ -98,9 +89,18 @@ class Reader:
         if kind == '"' and rest[:1] == "\\":
             rest = ""  # half an escape
         text = "".join(self._pieces) + rest
-        return Open(text if len(kind) == 1 else block(kind, text.rstrip(kind[0])))
+        return Open(text if len(kind) == 1 else tokens.block(kind, text.rstrip(kind[0])))
 
     # -- the loop
+
+    def _resume(self, text: str) -> None:
+        """Read on: what was left, what was held, and `text`."""
+        self._looked -= self._at
+        self._buffer = "".join((self._buffer[self._at :], *self._held, text))
+        self._held.clear()
+        self._skipped = ""
+        self._at = 0
+        self._run()
 
     def _run(self) -> None:
         while self._at < len(self._buffer):
@@ -115,8 +115,10 @@ class Reader:
         at = self._at = _SPACE.match(buffer, self._at).end()  # type: ignore[union-attr]  # it matches always
         if at == len(buffer):
             return True
-        character = buffer[at]
         top = self._stack[-1] if self._stack else None
+        if top is not None and len(buffer) - at > tokens.LONG and self._hurry(top):
+            return True
+        character = buffer[at]
         if top is not None:
             if character == ",":
                 self._at += 1
@@ -133,9 +135,32 @@ class Reader:
             return self._push(OpenObject() if character == "{" else OpenArray())
         return self._begin(character)
 
+    def _hurry(self, top: OpenObject | OpenArray) -> bool:
+        """Take whole members or items at once, as long as nothing about them is in doubt. Say whether there was any."""
+        start = self._at
+        at = self._skip(start)
+        if type(top) is OpenArray:
+            while found := tokens.ITEM.match(self._buffer, at):
+                self._put(tokens.clear(*found.groups()))
+                at = self._skip(found.end())
+            return at > start
+        while top.place == "key" and (found := tokens.MEMBER.match(self._buffer, at)):
+            key, word, text, other = found.groups()
+            self._put(tokens.clear(key, None) if word is None else word)
+            if text is not None or other is not None:
+                self._put(tokens.clear(text, other))
+            at = self._skip(found.end())
+        return at > start
+
+    def _skip(self, at: int) -> int:
+        at = self._at = _SEPARATORS.match(self._buffer, at).end()  # type: ignore[union-attr]  # it matches always
+        return at
+
     def _push(self, frame: OpenObject | OpenArray) -> bool:
         if len(self._stack) >= self._max_depth:
-            raise OutputError(f"the answer is nested more than {self._max_depth} deep")
+            raise OutputError(
+                f"the answer is nested more than {self._max_depth} deep, the most that is read: ask for less"
+            )
         self._stack.append(frame)
         self._at += 1
         return True
@@ -171,7 +196,7 @@ class Reader:
         elif character != "'":
             mark = "bare"
         self._scalar = mark
-        self._quotes = 0
+        self._quotes = self._size = 0
         self._at += 0 if mark == "bare" else len(mark)
         self._looked = self._at
         return True
@@ -186,7 +211,7 @@ class Reader:
 
     def _quoted(self) -> bool:
         quote = self._scalar
-        match = _RUN[quote].match(self._buffer, self._at)
+        match = tokens.RUN[quote].match(self._buffer, self._at)
         if match is not None:
             self._pieces.append(match.group())
             self._at = self._looked = match.end()
@@ -211,7 +236,7 @@ class Reader:
             return False
         if follow == "u":
             return self._unicode()
-        plain = _ESCAPES.get(follow)
+        plain = tokens.ESCAPES.get(follow)
         self._pieces.append("\\" if plain is None else plain)
         self._at += 1 if plain is None else 2
         return True
@@ -220,16 +245,13 @@ class Reader:
         digits = self._buffer[self._at + 2 : self._at + 6]
         if len(digits) < 4 and not self._final:  # noqa: PLR2004  # \uXXXX
             return False
-        if not _HEX.fullmatch(digits):
+        if not tokens.HEX.fullmatch(digits):
             self._pieces.append("\\")
             self._at += 1
             return True
         code = int(digits, 16)
         self._at += 6
-        if _LOW_SURROGATE <= code < _SURROGATES_END and self._pieces and "\ud800" <= self._pieces[-1] < "\udc00":
-            high = ord(self._pieces.pop())
-            code = 0x10000 + ((high - _HIGH_SURROGATE) << 10) + code - _LOW_SURROGATE
-        self._pieces.append(chr(code))
+        tokens.add_unit(self._pieces, code)
         return True
 
     def _closes(self) -> bool | None:
@@ -237,18 +259,23 @@ class Reader:
         buffer, at = self._buffer, self._at + 1
         place = self._stack[-1].place if self._stack else "top"
         if at >= len(buffer):
-            return True if self._final else None
+            return self._final or None
         follow = buffer[at]
         if follow in _BLANK:
             at = self._looked = _SPACE.match(buffer, max(at, self._looked)).end()  # type: ignore[union-attr]  # it matches always
             if at >= len(buffer):
-                return True if self._final else None
+                return self._awaits(None)
             return self._closes_before(buffer[at], at, place)
         if follow == ",":
             return place in ("value", "item") and self._quotes % 2 == 0
         if place == "top":
             return follow in "{\"'["
         return follow in _CLOSERS[place]
+
+    def _awaits(self, skipped: str | None) -> bool | None:
+        """Wait for something other than `skipped` (None: any space); at the end of the text, say yes."""
+        self._skipped = "" if self._final else skipped
+        return True if self._final else None
 
     def _closes_before(self, follow: str, at: int, place: str) -> bool | None:
         if follow == "/":
@@ -259,8 +286,8 @@ class Reader:
         if follow in _CLOSERS[place] or (follow == "," and place in ("value", "item")):
             return True
         if follow == '"' and place == "value" and self._quotes % 2 == 0:  # the comma before the next key is missing
-            found = _NEXT_QUOTED_KEY.match(self._buffer, at)
-            if found is None and not self._final and len(self._buffer) - at < _LOOK:
+            found = tokens.NEXT_QUOTED_KEY.match(self._buffer, at)
+            if found is None and not self._final and len(self._buffer) - at < tokens.LOOK:
                 return None if '"' not in self._buffer[at + 1 :].rstrip()[:-1] else False
             return found is not None
         return False
@@ -274,7 +301,7 @@ class Reader:
             return self._keep(len(mark) - 1)
         self._pieces.append(self._buffer[self._at : end])
         self._at = end + len(mark)
-        return self._end(block(mark, "".join(self._pieces)))
+        return self._end(tokens.block(mark, "".join(self._pieces)))
 
     def _keep(self, held: int) -> bool:
         """Put aside all but the last `held` characters, which may be the beginning of the end."""
@@ -297,20 +324,20 @@ class Reader:
 
     def _unquoted(self) -> bool:
         place = self._stack[-1].place if self._stack else "top"
-        match = _UNQUOTED_END[place].search(self._buffer, self._at)
-        if match is None:
-            self._pieces.append(self._buffer[self._at :])
-            self._at = len(self._buffer)
-            return True
-        at = match.start()
+        match = tokens.UNQUOTED_END[place].search(self._buffer, self._at)
+        at = len(self._buffer) if match is None else match.start()
         self._pieces.append(self._buffer[self._at : at])
+        self._size += at - self._at
         self._at = at
+        if match is None:
+            return True
         if place == "value" and self._buffer[at] == ",":
             ends = self._comma_ends()
             if ends is None:
                 return False
             if not ends:
                 self._pieces.append(",")
+                self._size += 1
                 self._at += 1
                 return True
         text = "".join(self._pieces).strip()
@@ -323,17 +350,21 @@ class Reader:
             return True if self._final else None
         if buffer[at] == "\n":
             return True
-        text = "".join(self._pieces).strip() if sum(map(len, self._pieces)) <= 4 * MAX_DIGITS else "( "
+        text = "( "
+        if self._size <= 4 * MAX_DIGITS:
+            self._pieces = ["".join(self._pieces)]
+            text = self._pieces[0].strip()
         plain = bare(text)
-        constant = not isinstance(plain, str) or text.lower() in CONSTANTS
-        if buffer[at] not in " \t\r":
+        constant = not isinstance(plain, str) or text.lower() in tokens.CONSTANTS
+        if buffer[at] not in _INLINE_BLANK:
             return self._starts_anew(at, number=constant and isinstance(plain, int | float))
         if constant or (" " not in text and "(" not in text):
             return True
-        while at < len(buffer) and buffer[at] in " \t\r":
-            at += 1
+        at = tokens.INLINE.match(buffer, at).end()  # type: ignore[union-attr]  # it matches always
         if at >= len(buffer):
-            return True if self._final else None
+            return self._awaits(_INLINE_BLANK)
+        if buffer[at:] == "/" and not self._final:
+            return None
         return buffer[at] in '\n"' or buffer.startswith(("//", "/*"), at)
 
     def _starts_anew(self, at: int, *, number: bool) -> bool | None:
@@ -343,9 +374,9 @@ class Reader:
             return True
         if number and not buffer[at].isdigit():
             return True
-        if _NEXT_KEY.match(buffer, at):
+        if tokens.NEXT_KEY.match(buffer, at):
             return True
-        waits = not self._final and len(buffer) - at < _LOOK and not re.search(r"[:,}\n]", buffer[at:])
+        waits = not self._final and len(buffer) - at < tokens.LOOK and not re.search(r"[:,}\n]", buffer[at:])
         return None if waits else False
 
 

@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+import re
+from json import JSONDecoder
 from typing import Any, Final
 
 from callm.parse.numerals import parse_float, parse_int
 from callm.parse.tree import Pairs, show
 
+LONG: Final = 64
+"""How much text must be there for more than one token to be read at once."""
+
+LOOK: Final = 200
+"""How far ahead a key is looked for."""
+
+RUN: Final = {quote: re.compile(f"[^{quote}]+") for quote in "'`"} | {'"': re.compile(r'[^"\\]+')}
+HEX: Final = re.compile(r"[0-9a-fA-F]{4}")
+INLINE: Final = re.compile(r"[ \t\r]*")
+
 CONSTANTS: Final = {"true": True, "false": False, "null": None}
+_HIGH_SURROGATE, _LOW_SURROGATE, _SURROGATES_END = 0xD800, 0xDC00, 0xE000
+_JSON: Final = JSONDecoder(strict=False)
+_STRING: Final = r'"((?:[^"\\]+|\\["\\/bfnrt])*+)"'
+_SHORT: Final = r"(-?[0-9]{1,15}(?:\.[0-9]{1,15})?|true|false|null)"
+MEMBER: Final = re.compile(
+    rf"(?:{_STRING}|([A-Za-z_][A-Za-z0-9_]*))[ \t\r\n]*:[ \t\r\n]*"
+    rf"(?:{_STRING}(?=[ \t\r\n]*[,}}\]])|{_SHORT}(?=[ \t\r\n]*\}}|,[ \t\r\n]))?"
+)
+"""A key, and its value if that is a string, number or constant of which nothing can be doubted."""
+
+ITEM: Final = re.compile(rf"(?:{_STRING}|{_SHORT})(?=[ \t\r\n]*[,\]])")
+"""An item of an array that is a string, number or constant of which nothing can be doubted."""
+
+UNQUOTED_END: Final = {
+    "key": re.compile(":"),
+    "item": re.compile(r"[,\]]"),
+    "value": re.compile("[,}]"),
+    "top": re.compile(r"[{\[]"),
+}
+ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", '"': '"', "/": "/"}
+NEXT_KEY: Final = re.compile(r"""("[^"\n]{0,200}"|'[^'\n]{0,200}'|[A-Za-z_][\w-]{0,100})\s*:""")
+NEXT_QUOTED_KEY: Final = re.compile(r'"[^"\n]{0,200}"\s*:')
+
 MISSING: Final = object()
 """Stands for no value."""
 
@@ -71,6 +106,23 @@ def bare(text: str) -> Any:
     if number is not None and number - number == 0:  # finite
         return number
     return text
+
+
+def add_unit(pieces: list[str], code: int) -> None:
+    """Add the 16 bits of an escape: a character, or half of one, which joins the other half before it."""
+    if _LOW_SURROGATE <= code < _SURROGATES_END and pieces and "\ud800" <= pieces[-1] < "\udc00":
+        high = ord(pieces.pop())
+        code = 0x10000 + ((high - _HIGH_SURROGATE) << 10) + code - _LOW_SURROGATE
+    pieces.append(chr(code))
+
+
+def clear(text: str | None, other: str | None) -> Any:
+    """Return the string `text`, or the number or constant `other`, that `MEMBER` or `ITEM` has found."""
+    if text is not None:
+        return text if "\\" not in text else _JSON.decode(f'"{text}"')
+    if other is None or other in CONSTANTS:
+        return CONSTANTS[other or "null"]
+    return float(other) if "." in other else int(other)
 
 
 def block(mark: str, text: str) -> str:
