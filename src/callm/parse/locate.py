@@ -34,13 +34,21 @@ _FREE: Final = 4096
 """How many characters may be read again in any text."""
 
 
-class _Allowance:
-    """How many characters may still be read again."""
+_SCANS: Final = 8
+"""How many times as much may be scanned in vain."""
 
-    __slots__ = ("_left",)
+_BEGINNING: Final = re.compile(r"\{\s{0,99}[\"}]|\[\s{0,99}[\"\[\]{tfn0-9-]")
+"""How JSON can begin."""
+
+
+class _Allowance:
+    """How many characters may still be read again, and how many may be scanned in vain, which costs far less."""
+
+    __slots__ = ("_left", "_scans")
 
     def __init__(self, length: int) -> None:
         self._left = _FREE + _AGAIN * length
+        self._scans = _SCANS * self._left
 
     def covers(self, length: int) -> bool:
         """Take `length` characters from what is left, if it is enough."""
@@ -50,13 +58,13 @@ class _Allowance:
         return True
 
     def spend(self, length: int) -> None:
-        """Take `length` characters that were read."""
-        self._left -= length
+        """Take `length` characters that were scanned in vain."""
+        self._scans -= length
 
     @property
     def is_spent(self) -> bool:
-        """Whether nothing is left."""
-        return self._left <= 0
+        """Whether nothing may be scanned any more."""
+        return self._scans <= 0
 
 
 def locate(text: str, *, done: bool = True) -> Node:
@@ -160,13 +168,13 @@ def _brackets(text: str, allowance: _Allowance) -> Node:
 
 def _add_valid(found: list[Node], text: str, start: int, allowance: _Allowance) -> int:
     """Add the valid JSON that begins at `start`, if it is: brackets in its strings are none. Return where it ends, or 0."""
-    if allowance.is_spent:
+    if allowance.is_spent or not _BEGINNING.match(text, start):
         return 0
     try:
         _, end = _JSON.raw_decode(text, start)
         node = _whole(text[start:end], done=True)
     except json.JSONDecodeError as error:
-        allowance.spend(len(text) if error.msg.startswith("Unterminated") else error.pos - start)
+        allowance.spend(len(text) if error.msg.startswith("Unterminated") else error.pos)  # it has counted the lines
         return 0
     except (ValueError, RecursionError):  # a number of thousands of digits, or too deep
         allowance.spend(len(text))
