@@ -61,7 +61,7 @@ def client_of(server: FaultServer, wire: str = "openai_chat", **options: Any) ->
 
 def busy(client: Client) -> int:
     """Return how many connections of `client` are in use, in all event loops."""
-    transports = client._transports._made.values()
+    transports = client._endpoints.transports._made.values()
     return sum(
         connections.slots._used + len(connections._connector._acquired)
         for transport in transports

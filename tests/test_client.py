@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from callm import Client, ConfigError, Model, Provider, Request, Settings, __version__
-from callm.client import ENTRY_POINTS, default_client
+from callm.client import default_client
 from callm.errors import CallCancelled, CallTimeout, DeadlineExceeded
+from callm.io.endpoints import ENTRY_POINTS
 from callm.middleware.retry import Retry
 from callm.testing import Answer, CannedTransport, Fault, FaultServer, ScriptedModel
 from callm.types import (

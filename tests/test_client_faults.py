@@ -176,7 +176,7 @@ async def _whole(client: Client) -> str:
 async def _length(client: Client) -> int:
     """Return how many bytes the body of a stream has."""
     wire = client.build_request(Request((Message.user("x"),), stream=True))
-    transport = client._transports.get(wire.url)
+    transport = client._endpoints.transports.get(wire.url)
     length = 0
     async with transport.send(wire, Request((Message.user("x"),)).options.timeouts) as answer:
         while data := await answer.read():

@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import aclosing
+from copy import copy
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
 from callm.calls import ResponseStream, run
+from callm.config.build import Builder, caps_of, usual_entry
+from callm.config.entries import open_config
+from callm.config.plan import Outline, outcomes, tree
 from callm.errors import ConfigError, LengthError, OutputError, RefusalError, describe_type
 from callm.io import portal
 from callm.io.call import Call
-from callm.io.credentials import check_address, check_key, find_target
+from callm.io.credentials import check_address, check_key
 from callm.io.endpoint import Endpoint
+from callm.io.endpoints import Endpoints, key_of
+from callm.io.stores import open_store
 from callm.io.transports import Transports
-from callm.middleware.retry import Retry
+from callm.middleware.fallback import Fallback
 from callm.middleware.timeout import Timeout
 from callm.policy.backoff import Backoff
 from callm.policy.retry_budget import RetryBudget
 from callm.prompt.reask import reask
-from callm.types import CallOptions, Message, Request, Response, Secret, Settings, Usage
-from callm.wire.providers import PROVIDERS, Provider, codec, split_model
+from callm.types import CallOptions, Message, Request, Response, Secret, Settings, Timeouts, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
+    from callm.config.entries import Breaking, Caching, Hedging, RateLimits
+    from callm.config.source import Source
     from callm.io.transport import Transport
+    from callm.middleware.budget import Cap
+    from callm.middleware.cache import CacheStore
+    from callm.middleware.limiter import Limiter
+    from callm.policy.breaker import Circuit
     from callm.types import Model
     from callm.wire.codec import HTTPRequest
+    from callm.wire.providers import Provider
 
 _SETTINGS: Final = Settings()
 _OPTIONS: Final = CallOptions()
 _BACKOFF: Final = Backoff()
-
-ENTRY_POINTS: Final = "callm.providers"
-"""The entry point group in which an installed package may offer `Provider` rows."""
 
 
 class Client:
@@ -55,47 +67,81 @@ class Client:
         *,
         api_key: str | Secret | None = None,
         base_url: str | None = None,
-        settings: Settings = _SETTINGS,
-        options: CallOptions = _OPTIONS,
+        settings: Settings | None = None,
+        options: CallOptions | None = None,
         retries: int | Backoff = _BACKOFF,
+        fallback: Sequence[str | Model] = (),
+        rate_limit: RateLimits | None = None,
+        breaker: bool | Breaking = False,
+        cache: bool | str | Path | Caching | CacheStore = False,
+        hedge: bool | float | Hedging = False,
+        continue_length: int = 0,
+        budgets: Sequence[Cap] = (),
+        config: Source | bool | None = None,
         transport: Transport | None = None,
         providers: Iterable[Provider] = (),
     ) -> None:
         """Make a client. Nothing is opened before the first call.
 
+        What is put around a model (`retries` to `continue_length`) holds for models named as `provider/model`; a client
+        of the config has its own, and a `Model` object is taken as it is.
+
         Args:
-            model: `provider/model` for requests that name none, or any `Model` object.
+            model: `provider/model`, or a client of the config, for requests that name none; or any `Model` object.
             api_key: the key for the provider of `model`; the provider's environment variable when not given.
             base_url: another address for the provider of `model`, for example a proxy or a server of your own.
             settings: defaults for what a request leaves open.
             options: tags, timeouts, collectors for calls that bring no options of their own.
             retries: how often a failed attempt is followed by another, or a `Backoff` that also says how long to wait.
-                Holds for models that are named; a `Model` object is taken as it is.
+            fallback: who is asked, in turn, when `model` fails.
+            rate_limit: how much is sent to each model; more stands in line.
+            breaker: whether a model that fails all the time is left alone for a while, or when and how long.
+            cache: whether answers are kept in memory, or the path of an SQLite file, or a store.
+            hedge: whether a second attempt is made beside one that takes unusually long, or after how many seconds.
+            continue_length: how often an answer that was cut by the token limit is asked to go on.
+            budgets: caps in money or tokens that no call passes.
+            config: clients by name: a dictionary, the path of a TOML file, or True for the nearest `callm.toml` or
+                `pyproject.toml` with `[tool.callm]`, from the working directory upwards.
             transport: what sends the requests, for tests, recording or another HTTP library.
             providers: more providers, or other rows for known ones; their names win.
 
         Raises:
-            ConfigError: the model's name has no known provider, or a key or address has no model to belong to.
+            ConfigError: the model's name has no known provider, a key or address has no model to belong to, or something
+                in the config is wrong.
         """
-        if (api_key is not None or base_url is not None) and not isinstance(model, str):
-            raise ConfigError(
-                "api_key and base_url belong to one provider: write Client('provider/model', api_key=...)"
-            )
-        self._model = model
+        self._config = open_config(config)
+        self._model = self._config.default if model is None else model
         self._api_key = check_key(api_key)
         self._base_url = check_address(base_url)
-        self._settings = settings
-        self._options = options
-        self._backoff = retries if isinstance(retries, Backoff) else Backoff(retries=retries)
-        self._retry_budget = RetryBudget()
-        self._transports = Transports(transport)
-        self._providers: dict[str, Provider] = {**PROVIDERS, **{row.name: row for row in providers}}
+        self._settings = settings or self._config.settings or _SETTINGS
+        self._options = options or CallOptions(timeouts=self._config.timeouts or Timeouts())
+        self._endpoints = Endpoints(Transports(transport), providers)
+        self._builder = Builder(
+            self._config,
+            usual_entry(retries, rate_limit, breaker, cache, hedge, continue_length),
+            self._endpoint,
+            partial(open_store, cache),
+            RetryBudget(**self._config.retry_budget),
+            (*budgets, *caps_of(self._config)),
+        )
         self._models: dict[str, Model] = {}
-        if model is not None:
-            self.check(model)
+        self._fallback = tuple(fallback)
+        self._check_own()
+        if self._fallback and self._model is None:
+            raise ConfigError("fallback needs a model to fall back from: write Client('provider/model', fallback=...)")
 
     def __repr__(self) -> str:
         return f"Client({self._model!r})" if self._model is not None else "Client()"
+
+    @property
+    def circuits(self) -> Mapping[str, Circuit]:
+        """The circuit breakers by model: their state may be looked at, and reset."""
+        return self._builder.circuits
+
+    @property
+    def limiters(self) -> Mapping[str, Limiter]:
+        """The rate limiters by model."""
+        return self._builder.limiters
 
     def with_options(
         self,
@@ -106,25 +152,25 @@ class Client:
         settings: Settings | None = None,
         options: CallOptions | None = None,
     ) -> Client:
-        """Return a copy with something changed. It shares the connections; what is not given stays.
+        """Return a copy with something changed. It shares connections, circuits, limiters, caches, budgets.
 
-        `settings` are laid over the client's, `options` replace them. A key or address of the client goes along only
-        while the provider stays the same.
+        What is not given stays. `settings` are laid over the client's, `options` replace them. A key or address of the
+        client goes along only while the provider stays the same.
         """
-        changed = self._model if model is None else model
-        same = isinstance(changed, str) and isinstance(self._model, str) and self._same_provider(changed, self._model)
-        copy = Client(
-            changed,
-            api_key=api_key if api_key is not None else self._api_key if same else None,
-            base_url=base_url if base_url is not None else self._base_url if same else None,
-            settings=self._settings if settings is None else settings.over(self._settings),
-            options=self._options if options is None else options,
-            retries=self._backoff,
-            providers=self._providers.values(),
-        )
-        copy._transports = self._transports  # its own class
-        copy._retry_budget = self._retry_budget
-        return copy
+        changed = copy(self)
+        changed._settings = self._settings if settings is None else settings.over(self._settings)
+        changed._options = self._options if options is None else options
+        if model is None and api_key is None and base_url is None:
+            return changed
+        changed._model = self._model if model is None else model
+        same = isinstance(changed._model, str) and isinstance(self._model, str) and self._is_own(changed._model)
+        changed._api_key = check_key(api_key) if api_key is not None else self._api_key if same else None
+        changed._base_url = check_address(base_url) if base_url is not None else self._base_url if same else None
+        apart = api_key is not None or base_url is not None
+        changed._builder = self._builder.at(changed._endpoint, apart=apart)
+        changed._models = {}
+        changed._check_own()
+        return changed
 
     def call(self, request: Request | str, options: CallOptions | None = None) -> Call[Response]:
         """Ask for a whole answer. `await` it, or take its `.result()`.
@@ -171,24 +217,60 @@ class Client:
         chosen = name or self._model
         if chosen is None:
             raise ConfigError("no model: write Client('provider/model') or Request(..., model='provider/model')")
-        if not isinstance(chosen, str):
-            self.check(chosen)
-            return chosen if hasattr(chosen, "inner") or hasattr(chosen, "models") else Timeout(chosen)
-        return self._models.get(chosen) or self._models.setdefault(chosen, self._build(chosen))
+        key = "" if chosen is self._model else chosen
+        found = self._models.get(key) if isinstance(key, str) else None
+        if found is None:
+            found = self._build(chosen, with_fallback=key == "")
+            if isinstance(key, str):
+                found = self._models.setdefault(key, found)
+        return found
 
-    def _build(self, name: str) -> Model:
-        return Retry(Timeout(self._endpoint(name)), self._backoff, self._retry_budget)
+    def explain(self, name: str | Model = "") -> tuple[list[str], list[tuple[str, str]]]:
+        """Return the plan of a model: the lines of a drawing, and what happens on each class of error. Needs no key.
+
+        Raises:
+            ConfigError: no provider or client of that name, or no name at all.
+        """
+        outline = copy(self)
+        outline._builder = self._builder.at(self._outline, apart=True)
+        outline._models = {}
+        model = outline.model(name)
+        return tree(model), outcomes(model)
+
+    def _build(self, chosen: str | Model, *, with_fallback: bool) -> Model:
+        models = [self._one(each) for each in (chosen, *(self._fallback if with_fallback else ()))]
+        return self._builder.around(models[0] if len(models) == 1 else Fallback(tuple(models)))
+
+    def _one(self, model: str | Model) -> Model:
+        if isinstance(model, str):
+            return self._builder.build(model)
+        self.check(model)
+        return model if hasattr(model, "inner") or hasattr(model, "models") else Timeout(model)
 
     def check(self, model: str | Model) -> None:
-        """Raise `ConfigError` unless `model` is `provider/model` with a provider known here, or a `Model`. Asks for no key."""
+        """Raise `ConfigError` unless `model` is known here: `provider/model`, a client of the config, or a `Model`.
+
+        Asks for no key.
+        """
         if isinstance(model, str):
-            self._split(model)
+            if model not in self._config.clients:
+                self._endpoints.split(model)
         elif isinstance(model, type) or not hasattr(model, "stream"):
             raise ConfigError(f"a model must be 'provider/model' or an object with a stream method, not {model!r:.80}")
 
+    def _check_own(self) -> None:
+        named = isinstance(self._model, str) and self._model not in self._config.clients
+        if (self._api_key is not None or self._base_url is not None) and not named:
+            raise ConfigError(
+                "api_key and base_url belong to one provider: write Client('provider/model', api_key=...)"
+            )
+        for each in (self._model, *self._fallback):
+            if each is not None:
+                self.check(each)
+
     async def aclose(self) -> None:
         """Close the connections, from async code."""
-        await self._transports.aclose()
+        await self._endpoints.transports.aclose()
 
     def close(self) -> None:
         """Close the connections, from sync code."""
@@ -248,40 +330,23 @@ class Client:
             return request
         return msgspec.structs.replace(request, settings=settings, options=options)
 
-    def _split(self, name: str) -> tuple[Provider, str]:
-        try:
-            provider, model = split_model(name, self._providers)
-        except ConfigError:
-            if not self._load_entry_points():
-                raise
-            provider, model = split_model(name, self._providers)
-        return self._providers[provider], model
+    def _endpoint(self, name: str, variable: str | None, base_url: str | None) -> Endpoint:
+        """Return an endpoint, with the key and address of this client where it is of the same provider as its model."""
+        own = variable is None and base_url is None and self._is_own(name)
+        key = key_of(variable) if variable is not None else self._api_key if own else None
+        return self._endpoints.make(name, key, self._base_url if own else base_url)
 
-    def _load_entry_points(self) -> bool:
-        from importlib.metadata import entry_points  # noqa: PLC0415  # only when a provider is not known here
+    def _outline(self, name: str, variable: str | None, base_url: str | None) -> Outline:
+        del variable
+        url = self._base_url if base_url is None and self._is_own(name) else base_url
+        target = self._endpoints.target(name, Secret("-"), url)
+        return Outline(f"{target.provider}/{target.model}", target)
 
-        found: dict[str, Provider] = {}
-        for point in entry_points(group=ENTRY_POINTS):
-            try:
-                row = point.load()
-            except (ImportError, AttributeError) as error:
-                raise ConfigError(
-                    f"the provider {point.name!r} of an installed package can't be loaded: {error}"
-                ) from error
-            if isinstance(row, Provider):
-                found[row.name] = row
-        new = {name: row for name, row in found.items() if name not in self._providers}
-        self._providers |= new
-        return bool(new)
-
-    def _same_provider(self, one: str, other: str) -> bool:
-        return self._split(one)[0].name == self._split(other)[0].name
-
-    def _endpoint(self, name: str) -> Endpoint:
-        row, model = self._split(name)
-        own = isinstance(self._model, str) and self._same_provider(name, self._model)
-        target = find_target(row, model, self._api_key if own else None, self._base_url if own else None)
-        return Endpoint(codec(row.format), target, self._transports.get(target.base_url))
+    def _is_own(self, name: str) -> bool:
+        own = self._model
+        if not isinstance(own, str) or own in self._config.clients or name in self._config.clients:
+            return name == own
+        return self._endpoints.split(name)[0].name == self._endpoints.split(own)[0].name
 
 
 def _within(request: Request, seconds: float) -> Request:
@@ -294,6 +359,9 @@ def _with_options(request: Request, **changed: Any) -> Request:
     return msgspec.structs.replace(request, options=msgspec.structs.replace(request.options, **changed))
 
 
+CONFIG: Final = "CALLM_CONFIG"
+"""The environment variable that may name the config of functions which were given no client."""
+
 _default: Client | None = None
 
 
@@ -301,5 +369,7 @@ def default_client() -> Client:
     """Return the client of functions that were given none: one for the process, made when first needed."""
     global _default  # noqa: PLW0603  # one pool of connections for all functions of a process
     if _default is None:
-        _default = Client()  # no lock, which a fork could leave behind held: a second client would do no harm
+        _default = Client(
+            config=os.environ.get(CONFIG) or None
+        )  # no lock, which a fork could leave behind held: a second client would do no harm
     return _default

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from callm.config.entries import Caching, Entry, RateLimits, Spending, load
 from callm.errors import ConfigError
 from callm.policy.backoff import Backoff
+from callm.policy.price import Price
 from callm.types import Settings, Timeouts
 
 GOOD: dict[str, Any] = {
@@ -19,14 +20,14 @@ GOOD: dict[str, Any] = {
     "settings": {"temperature": 0.5},
     "retry_budget": {"ratio": 0.1},
     "prices": {"openai/gpt-x": {"input": 1, "output": 4.5}},
-    "budgets": [{"usd": 5, "period": "day", "tag": "user"}],
+    "budgets": [{"dollars": 5, "period": "day", "tag": "user"}],
     "clients": {
         "fast": {
             "model": "openai/gpt-x",
             "api_key_env": "FAST_KEY",
             "base_url": "https://example.com/v1",
             "retry": {"retries": 3, "initial": 1},
-            "rate_limit": {"requests": 500, "tokens": 200000, "concurrency": 8},
+            "rate_limit": {"requests_per_minute": 500, "tokens_per_minute": 200000, "concurrency": 8},
             "breaker": True,
             "cache": {"path": "answers.db", "ttl": 60},
             "hedge": {"after": 2},
@@ -44,14 +45,14 @@ def test_everything_that_may_be_said_is_understood() -> None:
     config = load(GOOD)
     fast = config.clients["fast"]
     assert fast.retry == Backoff(retries=3, initial=1)
-    assert fast.rate_limit == RateLimits(requests=500, tokens=200000, concurrency=8)
+    assert fast.rate_limit == RateLimits(requests_per_minute=500, tokens_per_minute=200000, concurrency=8)
     assert (fast.breaker, fast.cache) == (True, Caching(path="answers.db", ttl=60))
     assert config.clients["safe"] == Entry(fallback=("fast", "anthropic/claude-x"), check_output=True)
     assert config.clients["spread"].weights == (3.0, 1.0)
     assert config.timeouts == Timeouts(total=9, connect=None)
     assert config.settings == Settings(temperature=0.5)
-    assert config.budgets == (Spending(usd=5, period="day", tag="user"),)
-    assert config.prices == {"openai/gpt-x": {"input": 1.0, "output": 4.5}}
+    assert config.budgets == (Spending(dollars=5, period="day", tag="user"),)
+    assert config.prices == {"openai/gpt-x": Price(input=1.0, output=4.5)}
     assert (config.default, config.name) == ("safe", "config")
 
 
@@ -82,7 +83,10 @@ def one(**entry: Any) -> dict[str, Any]:
         ),
         (one(model="x/y", retry=-1), "config: clients.a.retry: 'retries' must be"),
         (one(model="x/y", retry={"factor": 0}), "'factor' must be 1 or more"),
-        (one(model="x/y", rate_limit={"requests": "many"}), "config: clients.a.rate_limit.requests: Expected float"),
+        (
+            one(model="x/y", rate_limit={"tokens_per_minute": "many"}),
+            "config: clients.a.rate_limit.tokens_per_minute: Expected float",
+        ),
         (
             one(model="x/y", breaker={"failure": 1}),
             "clients.a.breaker: unknown key 'failure': did you mean 'failures'?",
@@ -95,7 +99,7 @@ def one(**entry: Any) -> dict[str, Any]:
         ({"default": "fsat", **one(model="x/y")}, "config: default: unknown key 'fsat': known are a"),
         ({"prices": {"x/y": {"inputs": 1}}}, "config: prices.'x/y': unknown key 'inputs': did you mean 'input'?"),
         ({"retry_budget": {"ration": 1}}, "config: retry_budget: unknown key 'ration': did you mean 'ratio'?"),
-        ({"budgets": [{"usd": 1, "period": "week"}]}, "config: budgets[0].period: Invalid enum value 'week'"),
+        ({"budgets": [{"dollars": 1, "period": "week"}]}, "config: budgets[0].period: Invalid enum value 'week'"),
         ({"budgets": [{"eur": 1}]}, "config: budgets[0]: unknown key 'eur'"),
     ],
 )

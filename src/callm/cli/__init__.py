@@ -1,4 +1,4 @@
-"""The command line: `callm run`, `models`, `parse`, `local`, `version`.
+"""The command line: `callm run`, `explain`, `models`, `parse`, `local`, `version`.
 
 1. A command's module is imported when the command is used: `callm --help` stays quick.
 2. Exit codes: 0; 1 the call failed; 2 what was asked for is wrong, and nothing was sent; 130 after Ctrl-C.
@@ -31,6 +31,7 @@ NO_READER: Final = 141
 """Whoever read our output has gone, as shells have it."""
 
 _COMMANDS: Final = {
+    "explain": "Show what a model's name stands for, and what happens when it fails.",
     "local": "Install and inspect the small model that runs on this machine.",
     "models": "List the providers, their addresses and their keys' variables.",
     "parse": "Read a model's text as a type, and show what was repaired.",

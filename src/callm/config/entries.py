@@ -9,9 +9,10 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from callm.config.source import Source, read
+from callm.config.source import Source, find, read
 from callm.errors import ConfigError, describe_type
 from callm.policy.backoff import Backoff
+from callm.policy.price import Price
 from callm.types import Settings, Timeouts
 
 T = TypeVar("T")
@@ -26,16 +27,16 @@ class RateLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What a rate limiter allows.
 
     Attributes:
-        requests: requests a minute.
-        tokens: tokens a minute, prompt and answer together.
+        requests_per_minute: requests in any 60 seconds.
+        tokens_per_minute: tokens likewise, of prompts and answers together.
         burst: how many requests may go at once; None allows those of a whole minute.
         concurrency: how many requests may be under way.
         max_wait: the most seconds a request stands in line.
         learn: whether the provider's own rate limit headers are believed.
     """
 
-    requests: float | None = None
-    tokens: float | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     burst: float | None = None
     concurrency: int | None = None
     max_wait: float | None = None
@@ -94,14 +95,14 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A cap that no call passes.
 
     Attributes:
-        tokens: the most tokens, prompts and answers together.
-        usd: the most money, in US dollars.
+        tokens: the most tokens, of prompts and answers together.
+        dollars: the most US dollars; needs the prices of all models.
         period: after what the count begins anew, in UTC; None never does.
         tag: the tag of whose values each has a cap of its own; None has one for all.
     """
 
     tokens: float | None = None
-    usd: float | None = None
+    dollars: float | None = None
     period: Literal["hour", "day", "month"] | None = None
     tag: str | None = None
 
@@ -152,7 +153,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         timeouts: `Timeouts` of all calls, `total` among them.
         settings: how all models should answer, where neither request nor entry says so.
         retry_budget: ratio, floor and per_second of the budget that all retries share.
-        prices: money for tokens, by `provider/model`, in US dollars for a million: input, output, cache_read, cache_write.
+        prices: what tokens cost, by `provider/model`.
         budgets: the caps, each of which holds for all calls.
         name: how messages name it.
     """
@@ -162,7 +163,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts | None = None
     settings: Settings | None = None
     retry_budget: Mapping[str, float] = {}
-    prices: Mapping[str, Mapping[str, float]] = {}
+    prices: Mapping[str, Price] = {}
     budgets: tuple[Spending, ...] = ()
     name: str = "config"
 
@@ -185,16 +186,32 @@ def load(source: Source) -> Config:
         timeouts=None if "timeouts" not in tables else _timeouts(tables["timeouts"], f"{name}: timeouts"),
         settings=None if "settings" not in tables else settings(tables["settings"], f"{name}: settings"),
         retry_budget=_convert(tables.get("retry_budget", {}), dict[str, float], f"{name}: retry_budget"),
-        prices=_convert(tables.get("prices", {}), dict[str, dict[str, float]], f"{name}: prices"),
+        prices=_convert(tables.get("prices", {}), dict[str, Price], f"{name}: prices"),
         budgets=_convert(tables.get("budgets", ()), tuple[Spending, ...], f"{name}: budgets"),
         name=name,
     )
     _check_known(config.retry_budget, ("ratio", "floor", "per_second"), f"{name}: retry_budget")
-    for model, price in config.prices.items():
-        _check_known(price, ("input", "output", "cache_read", "cache_write"), f"{name}: prices.{model!r}")
+    for model, price in tables.get("prices", {}).items():
+        _check_known(price, Price.__struct_fields__, f"{name}: prices.{model!r}")
     if config.default is not None and "/" not in config.default:
         _check_known((config.default,), tuple(clients), f"{name}: default")
     return config
+
+
+def open_config(source: Source | bool | None) -> Config:  # noqa: FBT001  # as `Client` has it
+    """Return the config of `source`; for True the nearest file, and for None or False nothing.
+
+    Raises:
+        ConfigError: something in it is wrong, or there is no file for True.
+    """
+    if source is None or source is False:
+        return Config()
+    if source is not True:
+        return load(source)
+    path = find()
+    if path is None:
+        raise ConfigError("config=True: no callm.toml, and no pyproject.toml with [tool.callm], from here upwards")
+    return load(path)
 
 
 def _entry(value: Any, where: str, name: Any) -> Entry:
@@ -233,7 +250,7 @@ def settings(table: Mapping[str, Any], where: str) -> Settings:
 
 
 def _timeouts(table: Any, where: str) -> Timeouts:
-    seconds = _convert(table, dict[str, float | Literal[False]], where)
+    seconds: dict[str, Any] = _convert(table, dict[str, float | Literal[False]], where)
     _check_known(seconds, Timeouts.__struct_fields__, where)
     try:
         return Timeouts(**{key: None if value is False else value for key, value in seconds.items()})

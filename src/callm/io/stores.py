@@ -13,11 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, local
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from weakref import WeakSet
 
 from callm.errors import ConfigError
 from callm.io.forked import keep
+
+if TYPE_CHECKING:
+    from callm.middleware.cache import CacheStore
 
 T = TypeVar("T")
 
@@ -304,3 +307,10 @@ def _write(sqlite: sqlite3.Connection, row: tuple[str, bytes, float, float | Non
         pass
     sqlite.execute(_SET, row)
     sqlite.execute("COMMIT")
+
+
+def open_store(given: Any, path: str) -> CacheStore:
+    """Return the store that a client was `given`, or one for the file at `path`, or in memory if that is empty."""
+    if hasattr(given, "get") and hasattr(given, "set"):
+        return cast("CacheStore", given)
+    return SQLiteStore(path) if path else MemoryStore()

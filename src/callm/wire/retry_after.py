@@ -109,6 +109,16 @@ def parse_time(text: str) -> float | None:
         return None
 
 
+def parse_reset(value: str, now: float | None) -> float | None:
+    """Return in how many seconds a limit comes back, as a reset header says it: a duration, or a time in any spelling."""
+    seconds = parse_duration(value)
+    if seconds is None:
+        return _until(parse_time(value), now)
+    if seconds >= _EPOCH_MILLISECONDS:
+        return _until(seconds / 1000, now)
+    return _until(seconds, now) if seconds >= _EPOCH_SECONDS else seconds
+
+
 def _rfc3339(day: str, month: str, year: str, clock: str) -> str:
     number = next((number for number, name in enumerate(_MONTHS, 1) if name == month.lower()), 0)
     century = "" if len(year) == len("1994") else "20"
@@ -135,22 +145,13 @@ def _reset(headers: Mapping[str, str], now: float | None) -> float | None:
     for name, value in headers.items():
         if "ratelimit" not in name or "reset" not in name:
             continue
-        wait = _reset_wait(value, now)
+        wait = parse_reset(value, now)
         remaining = headers.get(name.replace("reset", "remaining"))
         if wait is not None and remaining is None:
             unknown.append(wait)
         elif wait is not None and parse_duration(str(remaining)) == 0:
             used_up.append(wait)
     return max(used_up) if used_up else min(unknown, default=None)
-
-
-def _reset_wait(value: str, now: float | None) -> float | None:
-    seconds = parse_duration(value)
-    if seconds is None:
-        return _until(parse_time(value), now)
-    if seconds >= _EPOCH_MILLISECONDS:
-        return _until(seconds / 1000, now)
-    return _until(seconds, now) if seconds >= _EPOCH_SECONDS else seconds
 
 
 def _mappings(payload: Any, depth: int = 3) -> Iterator[dict[str, Any]]:

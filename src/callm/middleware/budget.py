@@ -1,0 +1,201 @@
+"""A hard cap in tokens or money: for all calls together, for each value of a tag, for each hour, day or month.
+
+What a call may cost is reserved before it is sent, so calls that run at once can't pass the cap together. It becomes what the
+call really cost when it ended: failed attempts too, and streams that were left, by estimate where the provider did not say.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from callm.errors import BudgetExceeded, CallmError, ConfigError
+from callm.middleware.meter import Meter
+from callm.policy.budget import Account, Ledger, Period
+from callm.policy.estimate import estimate_input, estimate_output
+from callm.policy.price import Price, price_of
+from callm.types import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from callm.types import Events, Model, Request
+
+
+@dataclass(eq=False, kw_only=True)
+class Cap:
+    """The state of one cap, shared by all that hold it. Exactly one of `tokens` and `dollars` is given.
+
+    Attributes:
+        tokens: how many tokens, of prompts and answers together.
+        dollars: how many US dollars; needs `prices`.
+        period: `hour`, `day` or `month`, in UTC; None for a cap that never begins anew.
+        tag: the name of a tag of the call's options: each value of it has the cap for itself, and the calls without it have
+            it together. None: all calls have it together.
+        prices: the price of each model that may answer, by `provider/model` or by the model's name.
+        clock: the time in seconds since 1970.
+    """
+
+    tokens: float | None = None
+    dollars: float | None = None
+    period: Period | None = None
+    tag: str | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict[str, Price], repr=False)
+    clock: Callable[[], float] = field(default=time.time, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.tokens is None) == (self.dollars is None):
+            raise ConfigError("a cap needs exactly one of tokens= and dollars=")
+        cap = self.tokens if self.dollars is None else self.dollars
+        self._ledger = Ledger(0 if cap is None else cap, self.period)
+        self._lock = Lock()
+
+    def used(self, value: str | None = None) -> float:
+        """Return what is used in this period: of `value`, if the cap is for each value of a tag."""
+        with self._lock:
+            return self._ledger.account(self.clock(), value).used
+
+    def reserved(self, value: str | None = None) -> float:
+        """Return what the calls under way have reserved."""
+        with self._lock:
+            return self._ledger.account(self.clock(), value).reserved
+
+    def check(self, models: Sequence[str]) -> None:
+        """Raise `ConfigError` unless the price of every model is known, where it is needed."""
+        unknown = [name for name in models if self.dollars is not None and price_of(name, self.prices) is None]
+        if unknown:
+            raise ConfigError(
+                f"a budget in dollars needs the price of {unknown[0]!r}: add it to prices=, for example "
+                f"{{{unknown[0]!r}: Price(input=0.25, output=2.0)}}, in dollars for a million tokens"
+            )
+
+    def cost(self, usage: Usage, models: Sequence[str]) -> float:
+        """Return what `usage` takes of the cap: at the dearest of `models` whose price is known."""
+        if self.dollars is None:
+            return (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        prices = [price for name in models if (price := price_of(name, self.prices)) is not None]
+        return max((price.cost(usage) for price in prices), default=0.0)
+
+    def reserve(self, amount: float, tags: Mapping[str, str]) -> Account:
+        """Reserve `amount`.
+
+        Raises:
+            BudgetExceeded: that would pass the cap.
+        """
+        value = None if self.tag is None else tags.get(self.tag)
+        now = self.clock()
+        with self._lock:
+            account = self._ledger.reserve(now, value, amount)
+            if account is not None:
+                return account
+            error = self._exceeded(now, value, amount)
+        raise error
+
+    def settle(self, account: Account, reserved: float, used: float) -> None:
+        """Replace a reservation by what was used."""
+        with self._lock:
+            self._ledger.settle(account, reserved, used)
+
+    def _exceeded(self, now: float, value: str | None, amount: float) -> BudgetExceeded:
+        account, resets = self._ledger.account(now, value), self._ledger.resets(now)
+        whose = (
+            "" if self.tag is None else f" for {self.tag}={value!r}" if value else f" for calls without {self.tag!r}"
+        )
+        each = "" if self.period is None else f" per {self.period}"
+        again = (
+            "It never resets"
+            if resets is None
+            else f"It resets at {datetime.fromtimestamp(resets, UTC):%Y-%m-%d %H:%M} UTC"
+        )
+        error = BudgetExceeded(
+            f"the budget of {self._say(self._ledger.cap)}{each}{whose} does not allow this call: "
+            f"{self._say(account.used)} used, {self._say(account.reserved)} reserved by calls under way, and this one may "
+            f"cost {self._say(amount)}. {again}; nothing was sent"
+        )
+        error.retry_after = None if resets is None else max(0.0, resets - now)
+        return error
+
+    def _say(self, amount: float) -> str:
+        return f"{amount:,.0f} tokens" if self.dollars is None else f"${amount:,.6g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Refuse calls that would pass a cap, before anything is sent.
+
+    Put it around a whole tree (outside of retries and fallbacks, which it then counts), or around one endpoint.
+
+    Attributes:
+        inner: the model.
+        caps: the caps; a call needs room in all of them.
+    """
+
+    inner: Model
+    caps: tuple[Cap, ...]
+    _models: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_models", tuple(_leaves(self.inner)))
+        for cap in self.caps:
+            cap.check(self._models)
+
+    @property
+    def name(self) -> str:
+        """The name of the model inside."""
+        return self.inner.name
+
+    async def stream(self, request: Request) -> Events:
+        """See `Model.stream`.
+
+        Raises:
+            BudgetExceeded: the call would pass a cap. Nothing was sent.
+        """
+        prompt = estimate_input(request)
+        reserved = self._reserve(Usage(prompt, estimate_output(request)), request)
+        meter, error, left = Meter(prompt), None, True
+        try:
+            async with aclosing(self.inner.stream(request)) as batches:
+                async for batch in batches:
+                    meter.see(batch)
+                    yield batch
+            left = False
+        except CallmError as failure:
+            error, left = failure, False
+            raise
+        finally:
+            attempts = meter.end(error, left=left)
+            for cap, account, amount in reserved:
+                cap.settle(account, amount, sum(cap.cost(usage, self._who(model, cap)) for model, usage in attempts))
+            del error  # its traceback holds this frame
+
+    def _reserve(self, usage: Usage, request: Request) -> list[tuple[Cap, Account, float]]:
+        """Reserve of every cap, or of none."""
+        reserved: list[tuple[Cap, Account, float]] = []
+        try:
+            for cap in self.caps:
+                amount = cap.cost(usage, self._models)
+                reserved.append((cap, cap.reserve(amount, request.options.tags), amount))
+        except BudgetExceeded:
+            for cap, account, amount in reserved:
+                cap.settle(account, amount, 0)
+            raise
+        return reserved
+
+    def _who(self, model: str, cap: Cap) -> tuple[str, ...]:
+        """Return who may have been paid: the model that answered, or all, where that is not known."""
+        return (model,) if price_of(model, cap.prices) is not None else self._models
+
+
+def _leaves(model: Any) -> list[str]:
+    """Return the names of the models at the end of a tree."""
+    if hasattr(model, "inner"):
+        return _leaves(model.inner)
+    models = getattr(model, "models", None)
+    if isinstance(models, tuple):
+        return [name for each in models for name in _leaves(each)]  # pyright: ignore[reportUnknownVariableType]  # any Model
+    return [str(model.name)]
