@@ -14,7 +14,7 @@ import msgspec
 
 from callm.parse import scalars
 from callm.parse.cast import Cast
-from callm.parse.choose import pick_best, pick_item
+from callm.parse.choose import FIRST, pick_best, pick_item
 from callm.parse.classes import KeyFinder, read_class
 from callm.parse.constraints import holds
 from callm.parse.containers import read_list, read_map, read_tuple, read_union
@@ -146,7 +146,9 @@ class Coercion:
             return self.read(kind, node.text, in_union=in_union)
         options = [self.read(kind, option, in_union=in_union) for option in node.options]
         best = pick_best(options, name_of(kind), in_union=in_union)
-        return best.note("several_readings") if isinstance(best, Found) else best
+        if isinstance(best, Miss) or (len(options) == 1 and best.has(*FIRST)):
+            return best
+        return best.note("several_readings")
 
     def fits(self, kind: SchemaType, node: Any) -> bool:
         """Whether a node is a value of `kind` as it stands."""
