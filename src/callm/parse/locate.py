@@ -52,10 +52,13 @@ def _block(text: str, *, as_text: bool = False) -> Node:
     """Read what stands in a fence, or behind the last one."""
     node = _whole(text, done=True)
     if node is _NOTHING:
-        node = _brackets(text)
-    if node is _NOTHING:
         node = _lenient(text)
-    return text if node is _NOTHING and as_text else node
+    if as_text:
+        return text if node is _NOTHING else node
+    if node is _NOTHING or isinstance(unwrap(node), str):
+        inside = _brackets(text)
+        return node if inside is _NOTHING else inside
+    return node
 
 
 def _fences(text: str, *, done: bool) -> Node:
@@ -63,12 +66,15 @@ def _fences(text: str, *, done: bool) -> Node:
     at = 0
     while opening := _OPENING.search(text, at):
         label = opening[1].strip()
-        node, at = _fence(text, opening.end())
+        node, end = _fence(text, opening.end())
         if node is not _NOTHING:
             found.append(Fenced(label, node))
+        if end < 0:
+            break
+        at = end
     if not found:
         return _NOTHING
-    rest = text[at:]
+    rest = text[at:]  # with the opening of a fence that nothing closes
     if not rest.strip():
         return Readings(tuple(found if len(found) == 1 else [*found, found]), text)
     remainder = _block(rest, as_text=True)
@@ -78,7 +84,7 @@ def _fences(text: str, *, done: bool) -> Node:
 
 
 def _fence(text: str, start: int) -> tuple[Node, int]:
-    """Read the block that begins at `start`; return it and where it ends."""
+    """Read the block that begins at `start`; return it and where it ends: -1 if nothing closes it."""
     closings = list(_CLOSING.finditer(text, start))
     for closing in closings:
         node = _block(text[start : closing.start()].strip())
@@ -86,7 +92,7 @@ def _fence(text: str, start: int) -> tuple[Node, int]:
             return node, closing.end()
     if closings:
         return _NOTHING, closings[0].end()
-    return _block(text[start:].strip()), len(text)
+    return _block(text[start:].strip()), -1
 
 
 def _brackets(text: str) -> Node:
