@@ -133,7 +133,8 @@ class Coercion:
     def _open(self, kind: Any, node: Open, *, in_union: bool) -> Result:
         if self.streaming and _waits_for_end(kind):
             return Miss("not finished yet")
-        result = _COERCIONS[type(kind)](self, kind, node, in_union=in_union)
+        exact = None if self.streaming else self._cast.cast(kind, node.value)
+        result = _COERCIONS[type(kind)](self, kind, node, in_union=in_union) if exact is None else exact
         if isinstance(result, Miss):
             return result
         result.note("unclosed" if isinstance(node.value, list) or pairs(node.value) is not None else "unfinished")
@@ -141,9 +142,11 @@ class Coercion:
 
     def _readings(self, kind: Any, node: Readings, *, in_union: bool) -> Result:
         if isinstance(kind, StringType | EnumType) or (isinstance(kind, LiteralType) and isinstance(kind.value, str)):
-            if self._cast.cast(kind, node.text) is None:
-                return _COERCIONS[type(kind)](self, kind, node, in_union=in_union)
-            return self.read(kind, node.text, in_union=in_union)
+            if self._cast.cast(kind, node.text) is not None:
+                return self.read(kind, node.text, in_union=in_union)
+            result = _COERCIONS[type(kind)](self, kind, node, in_union=in_union)
+            is_held = isinstance(result, Found) and type(kind) in _DEFINED
+            return holds(result, kind.constraints) if is_held else result
         options = [self.read(kind, option, in_union=in_union) for option in node.options]
         best = pick_best(options, name_of(kind), in_union=in_union)
         if isinstance(best, Miss) or (len(options) == 1 and best.has(*FIRST)):
@@ -152,7 +155,8 @@ class Coercion:
 
     def fits(self, kind: SchemaType, node: Any) -> bool:
         """Whether a node is a value of `kind` as it stands."""
-        return self._cast.inner(kind, node) is not None
+        value = node.value if type(node) is Open and not self.streaming else node
+        return self._cast.inner(kind, value) is not None
 
     def names(self, kind: EnumType) -> tuple[Name, ...]:
         """Return what means the values of an enum."""
