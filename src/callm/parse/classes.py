@@ -9,7 +9,7 @@ import msgspec
 
 from callm.parse.choose import pick_best, pick_item
 from callm.parse.constraints import holds
-from callm.parse.found import Found, Miss, Result, joined
+from callm.parse.found import UNFINISHED, Found, Miss, Result, joined
 from callm.parse.fuzzy import key_forms
 from callm.parse.reasons import described, name_of
 from callm.parse.tree import Fenced, Fixed, Pairs, Readings, pairs, plain, unwrap
@@ -114,7 +114,8 @@ class _Reading:
         field = self._kind.fields[0]
         result = self._coercion.value(field.type, node)
         if isinstance(result, Miss):
-            return self._fill({}, {field.name: result})
+            is_wrong = self._coercion.streaming and field.required and UNFINISHED not in result.lines()
+            return result if is_wrong else self._fill({}, {field.name: result})
         found = self._fill({field.name: result}, {})
         return found.note("implied_key") if isinstance(found, Found) else found
 

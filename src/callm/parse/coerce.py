@@ -18,7 +18,7 @@ from callm.parse.choose import FIRST, pick_best, pick_item
 from callm.parse.classes import KeyFinder, read_class
 from callm.parse.constraints import holds
 from callm.parse.containers import read_list, read_map, read_tuple, read_union
-from callm.parse.found import Found, Miss, Result
+from callm.parse.found import UNFINISHED, Found, Miss, Result
 from callm.parse.fuzzy import Name
 from callm.parse.reasons import described, name_of
 from callm.parse.tree import Fenced, Fixed, Open, Readings, is_open, pairs, plain, unwrap
@@ -96,7 +96,7 @@ class Coercion:
     def value(self, kind: SchemaType, node: Any, *, in_union: bool = False) -> Result:
         """Coerce a part of what `coerce` was given. `in_union`: `kind` is one of several that are tried."""
         if self.streaming and kind.stream.done and is_open(node):
-            return Miss("not finished yet")
+            return Miss(UNFINISHED)
         resolved = self.schema.resolve(kind) if type(kind) is RefType else kind
         result = self.read(resolved, node, in_union=in_union)
         if isinstance(result, Miss):
@@ -132,7 +132,7 @@ class Coercion:
 
     def _open(self, kind: Any, node: Open, *, in_union: bool) -> Result:
         if self.streaming and _waits_for_end(kind):
-            return Miss("not finished yet")
+            return Miss(UNFINISHED)
         exact = None if self.streaming else self._cast.cast(kind, node.value)
         result = _COERCIONS[type(kind)](self, kind, node, in_union=in_union) if exact is None else exact
         if isinstance(result, Miss):
@@ -157,6 +157,10 @@ class Coercion:
         """Whether a node is a value of `kind` as it stands."""
         value = node.value if type(node) is Open and not self.streaming else node
         return self._cast.inner(kind, value) is not None
+
+    def waits(self, kind: UnionType) -> bool:
+        """Whether no member of a union may be shown before it is complete."""
+        return all(_waits_for_end(self.schema.resolve(member)) for member in kind.non_null)
 
     def names(self, kind: EnumType) -> tuple[Name, ...]:
         """Return what means the values of an enum."""

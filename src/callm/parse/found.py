@@ -88,6 +88,9 @@ SILENT: Final[frozenset[Kind]] = frozenset(
 """What only helps to compare readings: nothing was changed."""
 
 
+UNFINISHED: Final = "not finished yet"
+"""The reason why a value of a stream that is there, but not all of it, is not shown."""
+
 _DETAIL: Final = 200
 """How many characters of what stood in the text a repair keeps."""
 

@@ -92,7 +92,9 @@ class Reader:
         rest = self._buffer[self._at :]
         if kind == "bare":
             text = ("".join(self._pieces) + rest).strip()
-            return Open(bare(text)) if text else MISSING
+            if not text:
+                return MISSING
+            return CONSTANTS[text] if text in CONSTANTS else Open(bare(text))  # no more letters come behind `true`
         if len(kind) == 1 and rest[:1] == kind:
             return "".join(self._pieces)  # its quote has come, and nothing behind it says otherwise
         if kind == '"' and rest[:1] == "\\":
