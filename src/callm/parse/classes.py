@@ -31,17 +31,18 @@ if TYPE_CHECKING:
 def read_class(coercion: Coercion, kind: ClassType, node: Any, *, in_union: bool) -> Result:
     """Read a class. The same node may be tried often, so what became of it is kept."""
     value = unwrap(node)
-    if type(value) not in (list, dict, Pairs):
-        return _Reading(coercion, kind, in_union).any(node, value)
+    is_kept = type(value) in (list, dict, Pairs)
     known = (id(kind), id(value), in_union)
-    if (result := coercion.known.get(known)) is None:
+    result = coercion.known.get(known) if is_kept else None
+    if result is None:
         step = known[:2]
         if step in coercion.path:
             return Miss(f"{kind.name} would contain itself for ever")
         coercion.path.add(step)
         result = _Reading(coercion, kind, in_union).any(node, value)
         coercion.path.discard(step)
-        coercion.known[known] = result
+        if is_kept:
+            coercion.known[known] = result
     return result.copy() if isinstance(result, Found) else result
 
 
@@ -105,7 +106,7 @@ class _Reading:
             filled = self._fill({}, {})
             return filled if isinstance(filled, Found) else Miss(f"expected {kind.name}, got {described(node)}")
         result = self._implied(node)
-        if isinstance(result, Found):
+        if isinstance(result, Found) and result.has("implied_key"):
             return result.note("inferred_object", detail="text" if isinstance(value, str) else "")
         return result
 

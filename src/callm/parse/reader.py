@@ -100,7 +100,7 @@ class Reader:
         if kind == '"' and rest[:1] == "\\":
             rest = ""  # half an escape
         text = "".join(self._pieces) + rest
-        return Open(text if len(kind) == 1 else block(kind, text.rstrip(kind[0])))
+        return Open(text if len(kind) == 1 else block(kind, text if self._final else text.rstrip(kind[0])))
 
     # -- the loop
 
