@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -267,8 +268,8 @@ def answers(draw: Draw) -> tuple[World, str]:
 
 @st.composite
 def beginnings(draw: Draw) -> tuple[World, str]:
-    """Draw declarations without unions, and the beginning of a value of them in JSON."""
+    """Draw declarations without unions, and the beginning of a value of them in JSON, not cut in a word or number."""
     world = draw(worlds(unions=False))
-    text = written(world.value, Style('"', '"', ", ", ": ", "", is_python=False))
-    text = re.sub(r'(?<=[^ ,:\[{\\])"(?=[^\s,:\]}])', "'", text)
-    return world, text[: draw(st.integers(0, len(text)))]
+    text = json.dumps(world.value) if draw(st.booleans()) else written(world.value, Style('"', '"', ", ", ": ", "", is_python=False))
+    text = text[: draw(st.integers(0, len(text)))]
+    return world, text if text.count('"') % 2 else re.sub(r"[\w.+-]+$", "", text)

@@ -49,6 +49,15 @@ def ours_so_far(world: baml_worlds.World, text: str) -> Any:
     return baml_oracle.NO_ANSWER if isinstance(found, Miss) else baml_oracle.plain(with_states(found))
 
 
+def unordered(value: Any) -> Any:
+    """Return a value whose fields have one order: the reference puts those first that have come."""
+    if isinstance(value, list):
+        return [unordered(item) for item in value]
+    if isinstance(value, tuple) and value[0] == "object":
+        return {key: unordered(item) for key, item in value[1]}
+    return value
+
+
 # -- deliberate differences (docs/parsing.md): what the reference does where it loses what the model wrote
 
 
@@ -76,6 +85,7 @@ LOSES: dict[str, Callable[[str], str]] = {
     "a comma that is missing before a key makes one text of two fields": lambda text: re.sub(
         r"""([\w"'`\]}])(\s+)(["'`]?[A-Za-z][^"'`:\n]*["'`]?\s*:)""", r"\1, \3", text
     ),
+    "a comma behind the last text, and the bracket, are text": lambda text: re.sub(r",\s*([}\]])", r"\1", text),
     "escapes other than the simplest stay as they are": lambda text: re.sub(r"\\u[0-9a-f]{4}|\\/", "u", text),
     "a letter that is no ASCII makes it skip what follows": lambda text: re.sub(r"[^\x00-\x7f]", "e", text),
 }
@@ -109,7 +119,7 @@ def test_what_baml_reads_is_read_likewise(case: tuple[baml_worlds.World, str]) -
 def test_what_baml_shows_of_a_beginning_is_shown_likewise(case: tuple[baml_worlds.World, str]) -> None:
     world, text = case
     theirs = baml_oracle.ask(world.source, world.kind, text, streaming=True)
-    assert theirs is baml_oracle.NO_ANSWER or theirs == ours_so_far(world, text)
+    assert theirs is baml_oracle.NO_ANSWER or unordered(theirs) == unordered(ours_so_far(world, text))
 
 
 TABLE = [

@@ -106,7 +106,7 @@ class _Reading:
             filled = self._fill({}, {})
             return filled if isinstance(filled, Found) else Miss(f"expected {kind.name}, got {described(node)}")
         result = self._implied(node)
-        if isinstance(result, Found) and result.has("implied_key"):
+        if isinstance(result, Found) and (self._coercion.streaming or result.has("implied_key")):
             return result.note("inferred_object", detail="text" if isinstance(value, str) else "")
         return result
 

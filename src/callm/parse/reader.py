@@ -336,7 +336,7 @@ class Reader:
             at += 1
         if at >= len(buffer):
             return True if self._final else None
-        return buffer[at] in '\n"' or buffer.startswith(("//", "/*"), at)
+        return buffer[at] in '\n"}' or buffer.startswith(("//", "/*"), at)
 
     def _starts_anew(self, at: int, *, number: bool) -> bool | None:
         """Say whether what stands right behind a comma is the next key, not more of the text."""
