@@ -78,6 +78,17 @@ def is_emptied(theirs: Any, mine: Any) -> bool:
     return False
 
 
+def is_hidden(theirs: Any, mine: Any) -> bool:
+    """A part that has come is not shown, of recursive classes above all."""
+    if theirs == mine or theirs in (("NoneType", None), [], {}):
+        return True
+    if isinstance(theirs, dict) and isinstance(mine, dict):
+        return theirs.keys() == mine.keys() and all(is_hidden(theirs[key], mine[key]) for key in mine)
+    if isinstance(theirs, list) and isinstance(mine, list):
+        return len(theirs) <= len(mine) and all(map(is_hidden, theirs, mine))
+    return False
+
+
 LOSES: dict[str, Callable[[str], str]] = {
     "a comma ends a value only where one space, and none before, stands beside it": lambda text: re.sub(
         r"[ \t]*,(?=\S)|[ \t]+,|, {2,}", ", ", text
@@ -119,7 +130,7 @@ def test_what_baml_reads_is_read_likewise(case: tuple[baml_worlds.World, str]) -
 def test_what_baml_shows_of_a_beginning_is_shown_likewise(case: tuple[baml_worlds.World, str]) -> None:
     world, text = case
     theirs = baml_oracle.ask(world.source, world.kind, text, streaming=True)
-    assert theirs is baml_oracle.NO_ANSWER or unordered(theirs) == unordered(ours_so_far(world, text))
+    assert theirs is baml_oracle.NO_ANSWER or is_hidden(unordered(theirs), unordered(ours_so_far(world, text)))
 
 
 TABLE = [

@@ -106,7 +106,9 @@ class _Reading:
             filled = self._fill({}, {})
             return filled if isinstance(filled, Found) else Miss(f"expected {kind.name}, got {described(node)}")
         result = self._implied(node)
-        if isinstance(result, Found) and (self._coercion.streaming or result.has("implied_key")):
+        field = kind.fields[0]
+        is_empty = field.required and self._empty(field.type) is not None  # it stands for nothing, not for the value
+        if isinstance(result, Found) and (result.has("implied_key") or not is_empty):
             return result.note("inferred_object", detail="text" if isinstance(value, str) else "")
         return result
 
@@ -115,7 +117,8 @@ class _Reading:
         field = self._kind.fields[0]
         result = self._coercion.value(field.type, node)
         if isinstance(result, Miss):
-            is_wrong = self._coercion.streaming and field.required and UNFINISHED not in result.lines()
+            is_needed = field.required and self._empty(field.type) is None
+            is_wrong = self._coercion.streaming and is_needed and UNFINISHED not in result.lines()
             return result if is_wrong else self._fill({}, {field.name: result})
         found = self._fill({field.name: result}, {})
         return found.note("implied_key") if isinstance(found, Found) else found
