@@ -28,7 +28,22 @@ class World(NamedTuple):
     value: Any
 
 
-WORDS = ("red", "Ada Lovelace", "so so", "x-ray", "it's", 'a "b" c', "x, y", "", "12", "true", "née", "a: b", "line\nbreak", "(z)")
+WORDS = (
+    "red",
+    "Ada Lovelace",
+    "so so",
+    "x-ray",
+    "it's",
+    'a "b" c',
+    "x, y",
+    "",
+    "12",
+    "true",
+    "née",
+    "a: b",
+    "line\nbreak",
+    "(z)",
+)
 NUMBERS = (0, 1, -5, 42, 1200, 10**12)
 FLOATS = (0.5, -2.25, 3.0, 1200.75, 1e-3)
 NAMES = ("name", "total", "full_name", "kids", "Mood", "itemCount", "ok")
@@ -90,9 +105,11 @@ def _kind(draw: Draw, known: list[Kind], depth: int, *, unions: bool) -> Kind:
     """Return some type made of the scalars and of what is `known`."""
     what = draw(st.integers(0, 9 if unions else 7)) if depth < DEEP else 0
     if what <= 2 or (what == 3 and not known):
-        return draw(st.sampled_from(SCALARS))
+        scalar: Kind = draw(st.sampled_from(SCALARS))
+        return scalar
     if what == 3:
-        return draw(st.sampled_from(known))
+        other: Kind = draw(st.sampled_from(known))
+        return other
     if what == 4:
         return _literal(draw(st.sampled_from(LITERALS)))
     inner = _kind(draw, known, depth + 1, unions=unions)
@@ -144,9 +161,7 @@ def worlds(draw: Draw, *, unions: bool = True) -> World:
     known: list[Kind] = []
     for number in range(draw(st.integers(0, 3))):
         is_enum = draw(st.integers(0, 2)) == 0
-        text, kind = (
-            _enum(draw, f"E{number}") if is_enum else _class(draw, f"C{number}", known, unions=unions)
-        )
+        text, kind = _enum(draw, f"E{number}") if is_enum else _class(draw, f"C{number}", known, unions=unions)
         source += text
         known.append(kind)
     root = _kind(draw, known, 0, unions=unions) if draw(st.booleans()) or not known else known[-1]
@@ -183,7 +198,7 @@ def _changed_object(draw: Draw, value: dict[str, Any]) -> Any:
     for key, item in value.items():
         how = draw(st.integers(0, 15))
         if how != 0:
-            found[key.upper() if how == 1 else f" {key} " if how == 2 else key] = changed(draw, item)  # noqa: PLR2004
+            found[key.upper() if how == 1 else f" {key} " if how == 2 else key] = changed(draw, item)
     if draw(st.integers(0, 9)) == 0:
         found["extra"] = draw(st.sampled_from((1, "more", None, [], {"a": 1})))
     return found
@@ -221,7 +236,11 @@ def written(value: Any, style: Style) -> str:
     if isinstance(value, str):
         escaped = value.replace("\n", "\\n") if style.text == '"' and not style.is_python else value
         return f"{style.text}{escaped}{style.text}"
-    constant = {None: "None", True: "True", False: "False"} if style.is_python else {None: "null", True: "true", False: "false"}
+    constant = (
+        {None: "None", True: "True", False: "False"}
+        if style.is_python
+        else {None: "null", True: "true", False: "false"}
+    )
     return constant[value] if value is None or isinstance(value, bool) else str(value)
 
 
@@ -246,14 +265,15 @@ SPLINTERS = ('"', "'", ",", ":", "{", "}", "[", "]", "\n", " ", "// so\n", "/* s
 
 def broken(draw: Draw, text: str) -> str:
     """Return a text that is cut, or in which something is lost or more."""
-    at = draw(st.integers(0, len(text)))
+    at: int = draw(st.integers(0, len(text)))
     how = draw(st.integers(0, 9))
     if how == 0:
         return text[:at]
     if how == 1:
         return text[:at] + text[at + 1 :]
     if how == 2:
-        return text[:at] + draw(st.sampled_from(SPLINTERS)) + text[at:]
+        splinter: str = draw(st.sampled_from(SPLINTERS))
+        return text[:at] + splinter + text[at:]
     return text
 
 
@@ -270,6 +290,10 @@ def answers(draw: Draw) -> tuple[World, str]:
 def beginnings(draw: Draw) -> tuple[World, str]:
     """Draw declarations without unions, and the beginning of a value of them in JSON, not cut in a word or number."""
     world = draw(worlds(unions=False))
-    text = json.dumps(world.value) if draw(st.booleans()) else written(world.value, Style('"', '"', ", ", ": ", "", is_python=False))
+    text = (
+        json.dumps(world.value, ensure_ascii=False)
+        if draw(st.booleans())
+        else written(world.value, Style('"', '"', ", ", ": ", "", is_python=False))
+    )
     text = text[: draw(st.integers(0, len(text)))]
     return world, text if text.count('"') % 2 else re.sub(r"[\w.+-]+$", "", text)

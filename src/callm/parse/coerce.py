@@ -145,8 +145,9 @@ class Coercion:
             if self._cast.cast(kind, node.text) is not None:
                 return self.read(kind, node.text, in_union=in_union)
             result = _COERCIONS[type(kind)](self, kind, node, in_union=in_union)
-            is_held = isinstance(result, Found) and type(kind) in _DEFINED
-            return holds(result, kind.constraints) if is_held else result
+            if isinstance(result, Miss) or type(kind) not in _DEFINED:
+                return result
+            return holds(result, kind.constraints)
         options = [self.read(kind, option, in_union=in_union) for option in node.options]
         best = pick_best(options, name_of(kind), in_union=in_union)
         if isinstance(best, Miss) or (len(options) == 1 and best.has(*FIRST)):
