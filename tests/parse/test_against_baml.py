@@ -24,6 +24,7 @@ from tests.parse import baml_oracle, baml_worlds
 from tests.parse.test_baml_cases import plain as with_states
 
 EXAMPLES = int(os.environ.get("CALLM_BAML_EXAMPLES", "0"))
+pytestmark = pytest.mark.timeout(0 if EXAMPLES else 60)
 common = settings(
     max_examples=EXAMPLES or 350,
     derandomize=not EXAMPLES,
