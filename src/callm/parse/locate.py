@@ -51,8 +51,9 @@ def _whole(text: str, *, done: bool) -> Node:
 def _block(text: str, *, as_text: bool = False) -> Node:
     """Read what stands in a fence, or behind the last one."""
     node = _whole(text, done=True)
-    if node is _NOTHING:
-        node = _lenient(text)
+    if node is not _NOTHING:
+        return node
+    node = _lenient(text)
     if as_text:
         return text if node is _NOTHING else node
     if node is _NOTHING or isinstance(unwrap(node), str):
