@@ -35,6 +35,7 @@ def test_a_shell_can_complete_the_commands(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main([])
     assert capsys.readouterr().out.split() == [
+        "plain,explain",
         "plain,local",
         "plain,models",
         "plain,parse",

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from callm.baml.lower import read_types
 from callm.errors import OutputError
 from callm.parse.coerce import Coercion
+from callm.parse.constraints import data
 from callm.parse.found import Found, Miss
+from callm.parse.locate import locate
 from callm.parse.output import Output
 from callm.parse.policies import FAITHFUL, LENIENT, STRICT
 
@@ -85,3 +87,48 @@ def test_what_is_missing_is_named_with_its_path():
 def test_every_node_is_coerced_or_missed(node):
     for kind in ("Point", "Tree", "Node[]", "Mood | int[] | Cat", "map<string, One>"):
         assert isinstance(Coercion(TYPES.schema(kind)).root(node), Found | Miss)
+
+
+MORE = read_types(
+    "class Chain {\n next Chain?\n}\nclass Entries {\n m map<string, int>\n}\n"
+    'enum Only {\n AA\n BB\n @@assert(only_aa, {{ this == "AA" }})\n}\n'
+)
+
+
+@pytest.mark.parametrize("text", ["BB", '"BB"', '["BB"]', "{BB}", '```json\n"BB"\n```'])
+def test_an_assert_of_an_enum_holds_however_the_value_is_written(text):
+    with pytest.raises(OutputError, match="only_aa"):
+        Output(MORE.schema("Only"), policy=LENIENT).parse(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("Chain", '{"next": {"next": 5}}', {"next": {"next": None}}),
+        ("Chain", '{"next": "nobody"}', {"next": None}),
+        ("(int | string)[]", '{"a": ["12', ["{a: [12]}"]),
+        ("map<string, int | string>", '{"a": "12', {"a": "12"}),
+        ("map<Only, int>", '{"n": 4', {"n": 4}),
+        ("Entries", "", {"m": {}}),
+        ("map<string, int>", '```json\n{"f": 1, "g": "q"}\n```\nfoo {"r": 1} bar', {"r": 1}),
+        ("int[]", "```json\n5\n```\n[7]", [7]),
+        ("float", '```json\n{"x": 1}', 1.0),
+        ("string[]", "```json\n{x: 1", ["{x: 1"]),
+    ],
+)
+def test_what_is_hard_to_read_is_read_as_the_reference_reads_it(kind, text, value):
+    assert Output(MORE.schema(kind), policy=LENIENT).parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("bool[]", "[true", [True]),
+        ("(int?)[]", "[1, null", [1, None]),
+        ("map<string, string>?", "n", None),
+    ],
+)
+def test_constants_and_nothing_are_shown_as_soon_as_they_may_be(kind, text, value):
+    found = Coercion(MORE.schema(kind), streaming=True).root(locate(text, done=False))
+    assert isinstance(found, Found)
+    assert data(found) == value

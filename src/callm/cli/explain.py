@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from callm.client import Client
+from callm.config.source import find
 
 
 @click.command()
@@ -24,7 +25,7 @@ def explain(name: str | None, config: Path | None, *, as_json: bool) -> None:
 
     Without a NAME, the config's default.
     """
-    client = Client(config=config or True)
+    client = Client(config=config or find())
     lines, table = client.explain(name or "")
     if as_json:
         click.echo(json.dumps({"plan": lines, "errors": dict(table)}))

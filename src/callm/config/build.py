@@ -63,9 +63,9 @@ class Builder:
     store: Callable[[str], CacheStore]
     retry_budget: RetryBudget
     caps: tuple[Cap, ...] = ()
-    circuits: dict[str, Circuit] = field(default_factory=dict)
-    limiters: dict[str, Limiter] = field(default_factory=dict)
-    _stores: dict[Caching, CacheStore] = field(default_factory=dict)
+    circuits: dict[str, Circuit] = field(default_factory=dict[str, Circuit])
+    limiters: dict[str, Limiter] = field(default_factory=dict[str, Limiter])
+    _stores: dict[Caching, Any] = field(default_factory=dict[Caching, Any])
 
     def at(self, endpoint: EndpointOf, *, apart: bool) -> Builder:
         """Return a builder that makes its endpoints with `endpoint`; `apart`, with circuits and limiters of its own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
@@ -14,8 +14,6 @@ from callm.errors import ConfigError, describe_type
 from callm.policy.backoff import Backoff
 from callm.policy.price import Price
 from callm.types import Settings, Timeouts
-
-T = TypeVar("T")
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`")
 _AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`\Z")
@@ -179,7 +177,8 @@ def load(source: Source) -> Config:
     given = tables.get("clients", {})
     if not isinstance(given, Mapping):
         raise ConfigError(f"{name}: clients must be a table, not {describe_type(given)}")
-    clients = {key: _entry(value, f"{name}: clients.{key}", key) for key, value in given.items()}
+    named = cast("Mapping[str, Any]", given)
+    clients = {key: _entry(value, f"{name}: clients.{key}", key) for key, value in named.items()}
     config = Config(
         clients=clients,
         default=_convert(tables.get("default"), str | None, f"{name}: default"),
@@ -217,7 +216,7 @@ def open_config(source: Source | bool | None) -> Config:  # noqa: FBT001  # as `
 def _entry(value: Any, where: str, name: Any) -> Entry:
     if not isinstance(name, str) or not _NAME.match(name):
         raise ConfigError(f"{where}: the name of a client has letters, digits, '_', '-' and '.' alone")
-    entry = _convert(value, Entry, where)
+    entry: Entry = _convert(value, Entry, where)
     kinds = [kind for kind in ("model", "fallback", "round_robin") if getattr(entry, kind)]
     if len(kinds) != 1:
         found = f"it has {' and '.join(kinds)}" if kinds else "it has none of them"
@@ -258,7 +257,7 @@ def _timeouts(table: Any, where: str) -> Timeouts:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _convert(value: Any, kind: type[T] | Any, where: str) -> T:
+def _convert(value: Any, kind: Any, where: str) -> Any:
     """Turn plain data into `kind`."""
     try:
         return msgspec.convert(value, kind)

@@ -87,13 +87,10 @@ def _words(model: Any) -> str:
     target = getattr(model, "target", None)
     if target is not None:
         return f"{model.name} at {target.base_url}"
-    if not is_dataclass(model) or not _children(model):
-        return str(model.name)
-    facts = [
-        f"{field.name}={getattr(model, field.name)!r}"
-        for field in fields(model)
-        if field.repr and field.name not in {"inner", "models"}
-    ]
+    if isinstance(model, type) or not is_dataclass(model) or not _children(model):
+        return str(getattr(model, "name", model))
+    shown = [field.name for field in fields(model) if field.repr and field.name not in {"inner", "models"}]
+    facts = [f"{name}={getattr(model, name)!r}" for name in shown]
     return f"{type(model).__name__}({', '.join(facts)})" if facts else type(model).__name__
 
 

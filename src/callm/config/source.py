@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from callm.errors import ConfigError, describe_type
 
@@ -53,8 +53,8 @@ def find(folder: Path | None = None) -> Path | None:
 
 def _own(tables: Mapping[str, Any]) -> Mapping[str, Any]:
     tool = tables.get("tool")
-    own = tool.get("callm") if isinstance(tool, dict) else None
-    return own if isinstance(own, dict) else {}
+    own: Any = cast("dict[str, Any]", tool).get("callm") if isinstance(tool, dict) else None
+    return cast("dict[str, Any]", own) if isinstance(own, dict) else {}
 
 
 def _has_own(project: Path) -> bool:

@@ -78,7 +78,7 @@ def _lists(one: Found, other: Found) -> int:
 
 def _first_fenced(found: Found) -> bool:
     parts = found.parts
-    return isinstance(parts, list) and bool(parts) and any(r.kind == "fenced" and r.cost for r in parts[0].repairs)
+    return isinstance(parts, list) and bool(parts) and parts[0].has("fenced")
 
 
 def _empty_by_errors(found: Found) -> bool:

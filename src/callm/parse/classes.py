@@ -9,7 +9,7 @@ import msgspec
 
 from callm.parse.choose import few_reasons, pick_best, pick_item
 from callm.parse.constraints import holds
-from callm.parse.found import Found, Miss, Result, joined
+from callm.parse.found import UNFINISHED, Found, Miss, Result, joined
 from callm.parse.fuzzy import key_forms
 from callm.parse.reasons import described, name_of
 from callm.parse.tree import Fenced, Fixed, Pairs, Readings, pairs, plain, unwrap
@@ -31,17 +31,18 @@ if TYPE_CHECKING:
 def read_class(coercion: Coercion, kind: ClassType, node: Any, *, in_union: bool) -> Result:
     """Read a class. The same node may be tried often, so what became of it is kept."""
     value = unwrap(node)
-    if type(value) not in (list, dict, Pairs):
-        return _Reading(coercion, kind, in_union).any(node, value)
+    is_kept = type(value) in (list, dict, Pairs)
     known = (id(kind), id(value), in_union)
-    if (result := coercion.known.get(known)) is None:
+    result = coercion.known.get(known) if is_kept else None
+    if result is None:
         step = known[:2]
         if step in coercion.path:
             return Miss(f"{kind.name} would contain itself for ever")
         coercion.path.add(step)
         result = _Reading(coercion, kind, in_union).any(node, value)
         coercion.path.discard(step)
-        coercion.known[known] = result
+        if is_kept:
+            coercion.known[known] = result
     return result.copy() if isinstance(result, Found) else result
 
 
@@ -105,7 +106,9 @@ class _Reading:
             filled = self._fill({}, {})
             return filled if isinstance(filled, Found) else Miss(f"expected {kind.name}, got {described(node)}")
         result = self._implied(node)
-        if isinstance(result, Found):
+        field = kind.fields[0]
+        is_empty = field.required and self._empty(field.type) is not None  # it stands for nothing, not for the value
+        if isinstance(result, Found) and (result.has("implied_key") or not is_empty):
             return result.note("inferred_object", detail="text" if isinstance(value, str) else "")
         return result
 
@@ -114,7 +117,9 @@ class _Reading:
         field = self._kind.fields[0]
         result = self._coercion.value(field.type, node)
         if isinstance(result, Miss):
-            return self._fill({}, {field.name: result})
+            is_needed = field.required and self._empty(field.type) is None
+            is_wrong = self._coercion.streaming and is_needed and UNFINISHED not in result.lines()
+            return result if is_wrong else self._fill({}, {field.name: result})
         found = self._fill({field.name: result}, {})
         return found.note("implied_key") if isinstance(found, Found) else found
 

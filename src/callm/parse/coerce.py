@@ -14,11 +14,11 @@ import msgspec
 
 from callm.parse import scalars
 from callm.parse.cast import Cast
-from callm.parse.choose import few_reasons, pick_best, pick_item
+from callm.parse.choose import FIRST, few_reasons, pick_best, pick_item
 from callm.parse.classes import KeyFinder, read_class
 from callm.parse.constraints import holds
 from callm.parse.containers import read_list, read_map, read_tuple, read_union
-from callm.parse.found import Found, Miss, Result
+from callm.parse.found import UNFINISHED, Found, Miss, Result
 from callm.parse.fuzzy import Name
 from callm.parse.reasons import described, name_of
 from callm.parse.tree import Fenced, Fixed, Open, Readings, is_open, pairs, plain, unwrap
@@ -96,7 +96,7 @@ class Coercion:
     def value(self, kind: SchemaType, node: Any, *, in_union: bool = False) -> Result:
         """Coerce a part of what `coerce` was given. `in_union`: `kind` is one of several that are tried."""
         if self.streaming and kind.stream.done and is_open(node):
-            return Miss("not finished yet")
+            return Miss(UNFINISHED)
         resolved = self.schema.resolve(kind) if type(kind) is RefType else kind
         result = self.read(resolved, node, in_union=in_union)
         if isinstance(result, Miss):
@@ -132,8 +132,9 @@ class Coercion:
 
     def _open(self, kind: Any, node: Open, *, in_union: bool) -> Result:
         if self.streaming and _waits_for_end(kind):
-            return Miss("not finished yet")
-        result = _COERCIONS[type(kind)](self, kind, node, in_union=in_union)
+            return Miss(UNFINISHED)
+        exact = None if self.streaming else self._cast.cast(kind, node.value)
+        result = _COERCIONS[type(kind)](self, kind, node, in_union=in_union) if exact is None else exact
         if isinstance(result, Miss):
             return result
         result.note("unclosed" if isinstance(node.value, list) or pairs(node.value) is not None else "unfinished")
@@ -141,16 +142,26 @@ class Coercion:
 
     def _readings(self, kind: Any, node: Readings, *, in_union: bool) -> Result:
         if isinstance(kind, StringType | EnumType) or (isinstance(kind, LiteralType) and isinstance(kind.value, str)):
-            if self._cast.cast(kind, node.text) is None:
-                return _COERCIONS[type(kind)](self, kind, node, in_union=in_union)
-            return self.read(kind, node.text, in_union=in_union)
+            if self._cast.cast(kind, node.text) is not None:
+                return self.read(kind, node.text, in_union=in_union)
+            result = _COERCIONS[type(kind)](self, kind, node, in_union=in_union)
+            if isinstance(result, Miss) or type(kind) not in _DEFINED:
+                return result
+            return holds(result, kind.constraints)
         options = few_reasons(self.read(kind, option, in_union=in_union) for option in node.options)
         best = pick_best(options, name_of(kind), in_union=in_union)
-        return best.note("several_readings") if isinstance(best, Found) else best
+        if isinstance(best, Miss) or (len(options) == 1 and best.has(*FIRST)):
+            return best
+        return best.note("several_readings")
 
     def fits(self, kind: SchemaType, node: Any) -> bool:
         """Whether a node is a value of `kind` as it stands."""
-        return self._cast.inner(kind, node) is not None
+        value = node.value if type(node) is Open and not self.streaming else node
+        return self._cast.inner(kind, value) is not None
+
+    def waits(self, kind: UnionType) -> bool:
+        """Whether no member of a union may be shown before it is complete."""
+        return all(_waits_for_end(self.schema.resolve(member)) for member in kind.non_null)
 
     def names(self, kind: EnumType) -> tuple[Name, ...]:
         """Return what means the values of an enum."""

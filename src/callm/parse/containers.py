@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from callm.parse.choose import pick_best
-from callm.parse.found import Found, Miss, Result
+from callm.parse.found import UNFINISHED, Found, Miss, Result
 from callm.parse.fuzzy import Match, Name, find
 from callm.parse.reasons import described, name_of
-from callm.parse.tree import Open, pairs, unwrap
-from callm.schema.model import EnumType, ListType, LiteralType, MapType, SchemaType, TupleType, UnionType
+from callm.parse.tree import Open, is_open, pairs, unwrap
+from callm.schema.model import EnumType, ListType, LiteralType, MapType, NullType, SchemaType, TupleType, UnionType
 
 if TYPE_CHECKING:
     from callm.parse.coerce import Coercion
@@ -75,8 +75,11 @@ def read_union(coercion: Coercion, kind: UnionType, node: Any, *, in_union: bool
     """Read whichever member reads best."""
     del in_union
     if coercion.streaming and type(node) is Open and _may_go_on(coercion, kind, node.value):
-        return Miss("not finished yet")
+        return Miss(UNFINISHED)
     results = [coercion.value(member, node, in_union=True) for member in kind.members]
+    is_begun = coercion.streaming and is_open(node) and kind.is_nullable and not coercion.waits(kind)
+    if is_begun and not any(isinstance(result, Found) for result in results):
+        return Found(None, NullType()).note("null_for_value")  # nothing yet, where nothing may be
     return pick_best(results, name_of(kind), in_union=True)
 
 

@@ -89,6 +89,9 @@ SILENT: Final[frozenset[Kind]] = frozenset(
 
 
 _BITS: Final[Mapping[Kind, int]] = {kind: 1 << number for number, kind in enumerate(COSTS)}
+UNFINISHED: Final = "not finished yet"
+"""The reason why a value of a stream that is there, but not all of it, is not shown."""
+
 _DETAIL: Final = 200
 """How many characters of what stood in the text a repair keeps."""
 

@@ -96,11 +96,15 @@ def _whole(text: str, *, done: bool) -> Node:
 def _block(text: str, allowance: _Allowance, *, as_text: bool = False) -> Node:
     """Read what stands in a fence, or behind the last one."""
     node = _whole(text, done=True)
-    if node is _NOTHING:
-        node = _brackets(text, allowance)
-    if node is _NOTHING:
-        node = _lenient(text)
-    return text if node is _NOTHING and as_text else node
+    if node is not _NOTHING:
+        return node
+    node = _lenient(text)
+    if as_text:
+        return text if node is _NOTHING else node
+    if node is _NOTHING or isinstance(unwrap(node), str):
+        inside = _brackets(text, allowance)
+        return node if inside is _NOTHING else inside
+    return node
 
 
 def _fences(text: str, allowance: _Allowance, *, done: bool) -> Node:
@@ -108,13 +112,16 @@ def _fences(text: str, allowance: _Allowance, *, done: bool) -> Node:
     at = 0
     while opening := _OPENING.search(text, at):
         label = opening[1].strip()
-        node, at = _fence(text, opening.end(), allowance)
+        node, end = _fence(text, opening.end(), allowance)
         if node is not _NOTHING:
             found.append(Fenced(label, node))
+        if end < 0:
+            break
+        at = end
     if not found:
         return _NOTHING
     options = found if len(found) == 1 else [*found, found]
-    rest = text[at:]
+    rest = text[at:]  # with the opening of a fence that nothing closes
     if not rest.strip():
         return Readings(tuple(options), text)
     remainder = _block(rest, allowance, as_text=True)
@@ -126,7 +133,7 @@ def _fences(text: str, allowance: _Allowance, *, done: bool) -> Node:
 def _fence(text: str, start: int, allowance: _Allowance) -> tuple[Node, int]:
     """Read the block that begins at `start`, up to the first closing fence before which it can be read.
 
-    Return it and where it ends.
+    Return it and where it ends: -1 if nothing closes it.
     """
     first = None
     for closing in _CLOSING.finditer(text, start):
@@ -138,7 +145,7 @@ def _fence(text: str, start: int, allowance: _Allowance) -> tuple[Node, int]:
         first = first or closing
     if first is not None:
         return _NOTHING, first.end()
-    return _block(text[start:].strip(), allowance), len(text)
+    return _block(text[start:].strip(), allowance), -1
 
 
 def _brackets(text: str, allowance: _Allowance) -> Node:

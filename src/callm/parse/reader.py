@@ -6,8 +6,7 @@
 3. What has no quotes ends where its place says it must: a key at `:`, an item at `,` or `]`, a value at `}` or at a comma
    behind which something new begins.
 4. Runs of ordinary characters are skipped by one regular expression each, so the cost follows the text's length.
-
-The leniencies are those of the BAML runtime, and where its behaviour loses what the model wrote, better ones (docs/parsing.md).
+5. The leniencies are those of the BAML runtime, and where it loses what the model wrote, better ones (docs/parsing.md).
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ MAX_DEPTH: Final = 200
 
 _SPACE: Final = re.compile(r"\s*")
 _SEPARATORS: Final = re.compile(r"[\s,]*")
-_BLANK: Final = " \t\n\r"
-_INLINE_BLANK: Final = " \t\r"
+_BLANK, _INLINE_BLANK = " \t\n\r", " \t\r"
 
 
 class Reader:
@@ -83,13 +81,17 @@ class Reader:
         rest = self._buffer[self._at :]
         if kind == "bare":
             text = ("".join(self._pieces) + rest).strip()
-            return Open(bare(text)) if text else MISSING
+            if not text:
+                return MISSING
+            return (
+                tokens.CONSTANTS[text] if text in tokens.CONSTANTS else Open(bare(text))
+            )  # no more letters come behind `true`
         if len(kind) == 1 and rest[:1] == kind:
             return "".join(self._pieces)  # its quote has come, and nothing behind it says otherwise
         if kind == '"' and rest[:1] == "\\":
             rest = ""  # half an escape
         text = "".join(self._pieces) + rest
-        return Open(text if len(kind) == 1 else tokens.block(kind, text.rstrip(kind[0])))
+        return Open(text if len(kind) == 1 else tokens.block(kind, text if self._final else text.rstrip(kind[0])))
 
     # -- the loop
 
@@ -365,7 +367,7 @@ class Reader:
             return self._awaits(_INLINE_BLANK)
         if buffer[at:] == "/" and not self._final:
             return None
-        return buffer[at] in '\n"' or buffer.startswith(("//", "/*"), at)
+        return buffer[at] in '\n"}' or buffer.startswith(("//", "/*"), at)
 
     def _starts_anew(self, at: int, *, number: bool) -> bool | None:
         """Say whether what stands right behind a comma is the next key, not more of the text."""
