@@ -65,7 +65,7 @@ class Builder:
     caps: tuple[Cap, ...] = ()
     circuits: dict[str, Circuit] = field(default_factory=dict[str, Circuit])
     limiters: dict[str, Limiter] = field(default_factory=dict[str, Limiter])
-    _stores: dict[Caching, Any] = field(default_factory=dict[Caching, Any])
+    _stores: dict[Caching, CacheStore] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # the name is not there at run time
 
     def at(self, endpoint: EndpointOf, *, apart: bool) -> Builder:
         """Return a builder that makes its endpoints with `endpoint`; `apart`, with circuits and limiters of its own."""
