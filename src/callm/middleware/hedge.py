@@ -211,6 +211,7 @@ def _hedged(racer: _Racer, winner: _Racer) -> AttemptFailed:
 
 
 async def _close(racers: list[_Racer]) -> None:
+    # Their errors are of no interest any more, whatever they are.
     for racer in racers:
         racer.task.cancel()
     await asyncio.gather(*(racer.task for racer in racers), return_exceptions=True)
