@@ -250,6 +250,12 @@ def test_an_error_after_content_of_a_part_raises_and_what_came_is_kept():
     assert len(model.requests) == 2
 
 
+def test_an_error_of_the_first_part_is_raised_as_it_is():
+    with pytest.raises(ServerError) as caught:
+        play(Continuation(ScriptedModel([ServerError("down", status=500)])))
+    assert not hasattr(caught.value, "__notes__")
+
+
 def test_a_provider_that_refuses_prefill_is_told_about_in_a_note():
     model = ScriptedModel(part("a"), [InvalidRequestError("no prefill", status=400)])
     with pytest.raises(InvalidRequestError) as caught:

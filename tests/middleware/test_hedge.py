@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callm.errors import AuthError, CallTimeout, ConfigError, DeadlineExceeded, RateLimitError, ServerError
+from callm.errors import AuthError, CallTimeout, CircuitOpen, ConfigError, DeadlineExceeded, RateLimitError, ServerError
 from callm.middleware.deadline import Deadline
 from callm.middleware.hedge import Hedge
 from callm.middleware.timeout import Timeout
@@ -248,6 +248,12 @@ def test_hedges_are_a_tenth_of_the_traffic_and_a_floor():
     run_jumping(main())
     assert tree.models[0].begun == 200
     assert 25 <= tree.models[1].begun <= 10 + 20
+
+
+def test_what_was_not_sent_costs_no_budget():
+    budget = RetryBudget(ratio=0, floor=0, per_second=0)
+    response = play(hedging((broken(0, CircuitOpen("open"), "a/a"), answer(0, "b", "b/b")), 3.0, budget=budget))
+    assert response.text == "b!"
 
 
 def test_without_budget_a_failure_is_raised():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -71,7 +72,7 @@ class Continuation:
         """See `Model.stream`."""
         answer = _Answer(echo=self.prefill)
         asked = request
-        for number in range(1, self.times + 2):
+        for number in count(1):
             try:
                 async with aclosing(self.inner.stream(asked)) as batches:
                     async for batch in batches:
