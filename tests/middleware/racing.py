@@ -56,11 +56,13 @@ def cancel_everywhere(make, check, *, times=1, most=200):
         model = make()
         task = asyncio.create_task(read(model))
         done = await _steps(task, step)
+        cancelled = False
         for _ in range(times):
-            task.cancel()
+            cancelled |= task.cancel()
             await asyncio.sleep(0)
         with suppress(asyncio.CancelledError):
             await task
+        assert task.cancelled() == cancelled, f"cancelled at step {step}: it went on"
         others = asyncio.all_tasks() - {asyncio.current_task()}
         assert not others, f"cancelled at step {step}: {others}"
         check(model)

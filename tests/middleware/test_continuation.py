@@ -41,6 +41,7 @@ from tests.middleware.racing import REQUEST, Paced, cancel_everywhere, play, rea
 from tests.support import run_jumping
 
 CUT, DONE = Finish("length", "max_tokens"), Finish("stop")
+BROKEN = ServerError("down", status=500)
 STORY = "Once upon a time there was a fox"
 
 
@@ -158,6 +159,11 @@ def test_notices_are_given_once():
     assert play(Continuation(model)).notices == ["no seed", "new"]
 
 
+def test_notices_of_an_attempt_that_failed_are_given_again():
+    model = ScriptedModel([Notice("no seed"), BROKEN], [Notice("no seed"), *part("a", end=DONE)])
+    assert play(Continuation(Retry(model))).notices == ["no seed"]
+
+
 @dataclass
 class Person:
     name: str
@@ -189,9 +195,6 @@ def test_a_typed_answer_cut_anywhere_is_the_same_value(prefill, described, cuts)
     assert any(words) == (not described and len(parts) > 1)
 
 
-BROKEN = ServerError("down", status=500)
-
-
 def test_an_error_before_the_content_of_a_part_is_retried_and_the_answer_stays():
     model = ScriptedModel(part("a"), [UsageReport(Usage(100, 0)), BROKEN], part("b", end=DONE))
     response = play(Continuation(Retry(model)))
@@ -217,6 +220,20 @@ def test_a_restart_within_the_first_part_begins_the_answer_anew():
     assert model.requests[2].messages[-1] == Message.assistant("a")
 
 
+def test_what_a_replaced_attempt_was_and_cost_does_not_count():
+    call: list[Event] = [ToolCallStart(0, "1", "f"), UsageReport(Usage(100, 0))]
+    model = ScriptedModel([*call, BROKEN], [TextDelta("a"), CUT], part("b", end=DONE))
+    response = restarting(Continuation(Retry(model)))
+    assert (response.text, response.usage) == ("ab", Usage(5, 2))
+
+
+def test_an_error_after_content_of_a_part_is_not_retried_alone_even_where_restarts_were_asked_for():
+    model = ScriptedModel(part("a"), [TextDelta("b"), BROKEN], part("c", end=DONE))
+    with pytest.raises(ServerError):
+        restarting(Continuation(Retry(model)))
+    assert len(model.requests) == 2
+
+
 def test_an_error_after_content_of_a_part_raises_and_what_came_is_kept():
     model = ScriptedModel(part(STORY), part("there was", end=TruncatedStream("cut")))
     events = []
@@ -231,6 +248,12 @@ def test_an_error_after_content_of_a_part_raises_and_what_came_is_kept():
     assert TextDelta("there was") in events
     assert caught.value.__notes__ == ["this was request 1 for the rest of an answer that the token limit had cut"]
     assert len(model.requests) == 2
+
+
+def test_an_error_of_the_first_part_is_raised_as_it_is():
+    with pytest.raises(ServerError) as caught:
+        play(Continuation(ScriptedModel([ServerError("down", status=500)])))
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_a_provider_that_refuses_prefill_is_told_about_in_a_note():

@@ -5,8 +5,10 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from callm.errors import AuthError, CallTimeout, ConfigError, DeadlineExceeded, RateLimitError, ServerError
+from callm.errors import AuthError, CallTimeout, CircuitOpen, ConfigError, DeadlineExceeded, RateLimitError, ServerError
 from callm.middleware.deadline import Deadline
 from callm.middleware.hedge import Hedge
 from callm.middleware.timeout import Timeout
@@ -114,6 +116,19 @@ def test_both_at_the_same_moment_is_one_answer_and_the_preferred_one():
     assert (first.open, second.open) == (0, 0)
 
 
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+def test_the_answer_begins_when_the_first_of_both_has_content(first, second, delay):
+    models = answer(first, "a", "a/a"), answer(second, "b", "b/b")
+    response, took = timed(hedging(models, float(delay)))
+    assert took == min(first, delay + second) + 1
+    assert response.text in {"a!", "b!"}
+    if first != delay + second:
+        assert response.text == ("a!" if first < delay + second else "b!")
+    if first != delay:
+        assert models[1].begun == (first > delay)
+    assert (models[0].open, models[1].open) == (0, 0)
+
+
 def test_one_model_may_be_asked_twice():
     model = Paced([(60, [TextDelta("slow")])], [(0, [TextDelta("fast"), DONE])], name="a/a")
     response, took = timed(hedging((model,), 3.0))
@@ -143,6 +158,11 @@ def test_a_failure_beside_a_running_one_waits_for_that():
     response, took = timed(hedging((first, second), 3.0))
     assert (response.text, took) == ("a!", 61)
     assert [attempt.kind for attempt in response.attempts] == ["server_error"]
+
+
+def test_a_failure_beside_a_running_one_does_not_hurry_the_next():
+    response, took = timed(hedging((answer(60, "a"), broken(1), answer(0, "c")), 3.0, max_hedges=2))
+    assert (response.text, took) == ("c!", 7)
 
 
 def test_if_all_fail_the_last_error_is_raised_and_the_others_are_told():
@@ -228,6 +248,12 @@ def test_hedges_are_a_tenth_of_the_traffic_and_a_floor():
     run_jumping(main())
     assert tree.models[0].begun == 200
     assert 25 <= tree.models[1].begun <= 10 + 20
+
+
+def test_what_was_not_sent_costs_no_budget():
+    budget = RetryBudget(ratio=0, floor=0, per_second=0)
+    response = play(hedging((broken(0, CircuitOpen("open"), "a/a"), answer(0, "b", "b/b")), 3.0, budget=budget))
+    assert response.text == "b!"
 
 
 def test_without_budget_a_failure_is_raised():

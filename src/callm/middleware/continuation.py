@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -34,8 +35,6 @@ from callm.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from callm.types import Event, Events, Model, Request
 
 _GO_ON: Final = (
@@ -73,7 +72,7 @@ class Continuation:
         """See `Model.stream`."""
         answer = _Answer(echo=self.prefill)
         asked = request
-        for number in range(1, self.times + 2):
+        for number in count(1):
             try:
                 async with aclosing(self.inner.stream(asked)) as batches:
                     async for batch in batches:
@@ -158,9 +157,16 @@ class _Answer:
         self.cut, self.usage = None, Usage()
         return self._sent
 
-    def see(self, batch: Sequence[Event]) -> list[Event]:
+    def see(self, batch: list[Event]) -> list[Event]:
         """Take a batch of the part and return what of it can be passed on."""
-        return [passed for event in batch for passed in self._see(event)]
+        passed: list[Event] = []
+        for event in batch:
+            if type(event) is TextDelta and self._seam is None:  # most events are text, and most answers whole
+                self._text.append(event.text)
+                passed.append(event)
+            else:
+                passed += self._see(event)
+        return passed
 
     def rest(self) -> list[Event]:
         """Return the text that was held back until the end of the part."""
@@ -169,7 +175,7 @@ class _Answer:
     def _see(self, event: Event) -> list[Event]:
         match event:
             case TextDelta(text=text):
-                return self._add(text) if self._seam is None else self._add(self._seam.feed(text))
+                return self._add(text if self._seam is None else self._seam.feed(text))
             case Finish():
                 if event.reason == "length" and self._only_text and "".join(self._text).strip():
                     self.cut = event  # held until the part is over: usage may follow it
@@ -200,5 +206,6 @@ class _Answer:
         self.cut, self.usage, self._only_text = None, Usage(), True
         if self._seam is None:
             self._text.clear()
+            self._notices.clear()
         else:
             self.begin_part()

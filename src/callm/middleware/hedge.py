@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from callm.errors import CallmError, ConfigError
+from callm.errors import CallmError, ConfigError, LimitError
 from callm.middleware.attempt import Attempt
 from callm.middleware.fallback import check_models, falls_back
 from callm.middleware.timeout import has_content
@@ -141,7 +141,7 @@ class _Race:
                     self._measure()
                     return racer
             if done and not self._running() and self._may_follow():
-                self._start_another()
+                self._start_another(free=isinstance(self.failures[-1][1], LimitError))  # which was not sent
         return None
 
     def told(self, winner: _Racer | None) -> list[Event]:
@@ -168,9 +168,9 @@ class _Race:
         model = models[len(self._racers) % len(models)]
         self._racers.append(_Racer(model, self._request, self._loop.time()))
 
-    def _start_another(self) -> None:
+    def _start_another(self, *, free: bool = False) -> None:
         with _LOCK:
-            allowed = self._hedge.budget.withdraw(self._loop.time())
+            allowed = free or self._hedge.budget.withdraw(self._loop.time())
         self._left = self._left - 1 if allowed else 0
         if allowed:
             self._start()
@@ -211,6 +211,7 @@ def _hedged(racer: _Racer, winner: _Racer) -> AttemptFailed:
 
 
 async def _close(racers: list[_Racer]) -> None:
+    # Their errors are of no interest any more, whatever they are.
     for racer in racers:
         racer.task.cancel()
     await asyncio.gather(*(racer.task for racer in racers), return_exceptions=True)

@@ -154,8 +154,8 @@ class Circuit:
         """Return why no call may be sent, and the seconds until one may."""
         since = 0.0 if self.opened is None else max(0.0, now - self.opened)
         wait = 0.0 if self.opens_until is None or self.state == "half_open" else max(0.0, self.opens_until - now)
-        again = "it is being tried just now" if self.state == "half_open" else f"tried again in {wait:.3g} s"
-        return f"open for {since:.3g} s, {again}; the last failure was {self.last_error}", wait
+        again = "it is being tried just now" if self.state == "half_open" else f"tried again in {round(wait, 1):g} s"
+        return f"open for {round(since, 1):g} s, {again}; the last failure was {self.last_error}", wait
 
     def _fail(self, now: float, error: CallmError) -> None:
         self.failures += 1
