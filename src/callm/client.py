@@ -59,6 +59,32 @@ class Client:
         response = client.call("Why is the sky blue?").result()   # sync
         response = await client.call("Why is the sky blue?")      # async
         for event in client.stream("Why is the sky blue?"): ...   # or `async for`
+
+    What is put around a model (`retries` to `continue_length`) holds for models named as `provider/model`; a client
+    of the config has its own, and a `Model` object is taken as it is.
+
+    Args:
+        model: `provider/model`, or a client of the config, for requests that name none; or any `Model` object.
+        api_key: the key for the provider of `model`; the provider's environment variable when not given.
+        base_url: another address for the provider of `model`, for example a proxy or a server of your own.
+        settings: defaults for what a request leaves open.
+        options: tags, timeouts, collectors for calls that bring no options of their own.
+        retries: how often a failed attempt is followed by another, or a `Backoff` that also says how long to wait.
+        fallback: who is asked, in turn, when `model` fails.
+        rate_limit: how much is sent to each model; more stands in line.
+        breaker: whether a model that fails all the time is left alone for a while, or when and how long.
+        cache: whether answers are kept in memory, or the path of an SQLite file, or a store.
+        hedge: whether a second attempt is made beside one that takes unusually long, or after how many seconds.
+        continue_length: how often an answer that was cut by the token limit is asked to go on.
+        budgets: caps in money or tokens that no call passes.
+        config: clients by name: a dictionary, the path of a TOML file, or True for the nearest `callm.toml` or
+            `pyproject.toml` with `[tool.callm]`, from the working directory upwards.
+        transport: what sends the requests, for tests, recording or another HTTP library.
+        providers: more providers, or other rows for known ones; their names win.
+
+    Raises:
+        ConfigError: the model's name has no known provider, a key or address has no model to belong to, or something
+            in the config is wrong.
     """
 
     def __init__(  # noqa: PLR0913  # the one place where a user sets everything
@@ -81,34 +107,7 @@ class Client:
         transport: Transport | None = None,
         providers: Iterable[Provider] = (),
     ) -> None:
-        """Make a client. Nothing is opened before the first call.
-
-        What is put around a model (`retries` to `continue_length`) holds for models named as `provider/model`; a client
-        of the config has its own, and a `Model` object is taken as it is.
-
-        Args:
-            model: `provider/model`, or a client of the config, for requests that name none; or any `Model` object.
-            api_key: the key for the provider of `model`; the provider's environment variable when not given.
-            base_url: another address for the provider of `model`, for example a proxy or a server of your own.
-            settings: defaults for what a request leaves open.
-            options: tags, timeouts, collectors for calls that bring no options of their own.
-            retries: how often a failed attempt is followed by another, or a `Backoff` that also says how long to wait.
-            fallback: who is asked, in turn, when `model` fails.
-            rate_limit: how much is sent to each model; more stands in line.
-            breaker: whether a model that fails all the time is left alone for a while, or when and how long.
-            cache: whether answers are kept in memory, or the path of an SQLite file, or a store.
-            hedge: whether a second attempt is made beside one that takes unusually long, or after how many seconds.
-            continue_length: how often an answer that was cut by the token limit is asked to go on.
-            budgets: caps in money or tokens that no call passes.
-            config: clients by name: a dictionary, the path of a TOML file, or True for the nearest `callm.toml` or
-                `pyproject.toml` with `[tool.callm]`, from the working directory upwards.
-            transport: what sends the requests, for tests, recording or another HTTP library.
-            providers: more providers, or other rows for known ones; their names win.
-
-        Raises:
-            ConfigError: the model's name has no known provider, a key or address has no model to belong to, or something
-                in the config is wrong.
-        """
+        """Make a client. Nothing is opened before the first call."""
         self._config = open_config(config)
         self._model = self._config.default if model is None else model
         self._api_key = check_key(api_key)

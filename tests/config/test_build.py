@@ -144,13 +144,13 @@ def test_a_hedge_may_be_a_number_of_seconds() -> None:
 
 
 def test_budgets_are_around_everything() -> None:
-    cap = Cap(tokens=1000)
+    cap = Cap(tokens=100_000)
     maker = builder({})
     assert layers(maker.around(maker.build("openai/gpt-x")))[0] == "Retry"
     capped = Builder(maker.config, maker.usual, maker.endpoint, maker.store, maker.retry_budget, (cap,))
     model = capped.around(capped.build("openai/gpt-x"))
     assert layers(model)[0] == "Budget"
-    play(model)
+    assert play(model).response.text == "hello"
     assert cap.used() == 4
 
 

@@ -179,19 +179,18 @@ def load(source: Source) -> Config:
         raise ConfigError(f"{name}: clients must be a table, not {describe_type(given)}")
     named = cast("Mapping[str, Any]", given)
     clients = {key: _entry(value, f"{name}: clients.{key}", key) for key, value in named.items()}
+    prices = _convert(tables.get("prices", {}), dict[str, dict[str, float]], f"{name}: prices")
     config = Config(
         clients=clients,
         default=_convert(tables.get("default"), str | None, f"{name}: default"),
         timeouts=None if "timeouts" not in tables else _timeouts(tables["timeouts"], f"{name}: timeouts"),
         settings=None if "settings" not in tables else settings(tables["settings"], f"{name}: settings"),
         retry_budget=_convert(tables.get("retry_budget", {}), dict[str, float], f"{name}: retry_budget"),
-        prices=_convert(tables.get("prices", {}), dict[str, Price], f"{name}: prices"),
+        prices={model: _price(price, f"{name}: prices.{model!r}") for model, price in prices.items()},
         budgets=_convert(tables.get("budgets", ()), tuple[Spending, ...], f"{name}: budgets"),
         name=name,
     )
     _check_known(config.retry_budget, ("ratio", "floor", "per_second"), f"{name}: retry_budget")
-    for model, price in tables.get("prices", {}).items():
-        _check_known(price, Price.__struct_fields__, f"{name}: prices.{model!r}")
     if config.default is not None and "/" not in config.default:
         _check_known((config.default,), tuple(clients), f"{name}: default")
     return config
@@ -211,6 +210,11 @@ def open_config(source: Source | bool | None) -> Config:  # noqa: FBT001  # as `
     if path is None:
         raise ConfigError("config=True: no callm.toml, and no pyproject.toml with [tool.callm], from here upwards")
     return load(path)
+
+
+def _price(table: Mapping[str, float], where: str) -> Price:
+    _check_known(table, Price.__struct_fields__, where)
+    return cast("Price", _convert(table, Price, where))
 
 
 def _entry(value: Any, where: str, name: Any) -> Entry:

@@ -384,14 +384,10 @@ class Reader:
 
 _CLOSERS: Final = {"key": ":}", "value": "}]", "item": "]", "top": ""}
 _SCALARS: Final = {
-    '"': Reader._quoted,
-    "'": Reader._quoted,
-    "`": Reader._quoted,
-    '"""': Reader._triple,
-    "```": Reader._triple,
+    **dict.fromkeys(("'", '"', "`"), Reader._quoted),
+    **dict.fromkeys(('"""', "```"), Reader._triple),
+    **dict.fromkeys(("//", "/*"), Reader._comment),
     "bare": Reader._unquoted,
-    "//": Reader._comment,
-    "/*": Reader._comment,
 }
 
 
