@@ -12,10 +12,11 @@ from callm.middleware.retry import Retry
 from callm.policy.backoff import Backoff
 from callm.policy.price import Price
 from callm.testing import ScriptedModel
+from callm.testing.scripted_model import Step
 from callm.types import CallOptions, Finish, Message, Request, Response, Settings, TextDelta, Usage, UsageReport
 from tests.support import run_jumping
 
-ANSWER = [TextDelta("hello"), [UsageReport(Usage(7, 3)), Finish("stop")]]
+ANSWER: list[Step] = [TextDelta("hello"), [UsageReport(Usage(7, 3)), Finish("stop")]]
 REQUEST = Request((Message.user("x" * 384),), settings=Settings(max_tokens=100))  # 96 + 4 + 100 tokens
 PRICES = {"openai/cheap": Price(1.0, 2.0), "dear": Price(10.0, 20.0)}
 

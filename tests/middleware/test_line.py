@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from callm.middleware.line import Line
+from callm.middleware.line import Line, Place
 from callm.policy.window import NEVER
 from tests.support import run_jumping
 
@@ -78,10 +78,12 @@ def test_a_call_from_another_thread_reaches_the_loop_of_the_head():
 def test_a_head_whose_loop_is_closed_is_passed_over(sleeping):
     line = Line()
 
+    dead: list[Place] = []
+
     async def abandon():
-        place = line.enter(1, 1)
+        dead.append(line.enter(1, 1))
         if sleeping:
-            place.future = place.loop.create_future()
+            dead[0].future = dead[0].loop.create_future()
 
     asyncio.run(abandon())
 
@@ -90,5 +92,7 @@ def test_a_head_whose_loop_is_closed_is_passed_over(sleeping):
         assert not mine.head
         line.call()
         assert (mine.head, len(line), line.requests) == (True, 1, 1)
+        line.leave(dead[0])  # when its coroutine is collected
+        assert (line.places[0], len(line), line.requests) == (mine, 1, 1)
 
     asyncio.run(main())

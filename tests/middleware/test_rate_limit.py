@@ -18,6 +18,7 @@ from callm.errors import (
 from callm.middleware.limiter import Limiter
 from callm.middleware.rate_limit import RateLimit
 from callm.testing import ScriptedModel
+from callm.testing.scripted_model import Step
 from callm.types import (
     CacheHit,
     CallOptions,
@@ -34,7 +35,7 @@ from callm.types import (
 )
 from tests.support import run_jumping
 
-ANSWER = [TextDelta("hello"), [UsageReport(Usage(7, 3)), Finish("stop")]]
+ANSWER: list[Step] = [TextDelta("hello"), [UsageReport(Usage(7, 3)), Finish("stop")]]
 REQUEST = Request((Message.user("x" * 384),), settings=Settings(max_tokens=100))  # 96 + 4 + 100 tokens
 
 

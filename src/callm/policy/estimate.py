@@ -10,7 +10,7 @@ An estimate is never the truth: what is reserved by it is settled by the usage t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
@@ -96,4 +96,4 @@ def _json(value: Any) -> int:
 
 def _plain(value: Any) -> Any:
     """Take whatever stands in a schema that is no JSON; what it is worth does not matter here."""
-    return dict(value.items()) if isinstance(value, Mapping) else str(value)
+    return dict(cast("Mapping[Any, Any]", value)) if isinstance(value, Mapping) else str(value)

@@ -115,20 +115,19 @@ class Window:
             self._sums = None
         return 0.0
 
-    def settle(self, now: float, admission: Admission, tokens: float) -> None:
+    def settle(self, admission: Admission, tokens: float) -> None:
         """Replace the estimate by the tokens that it really was, more or fewer."""
-        self._forget(now)
         if admission.counted:
             self._tokens += tokens - admission.tokens
             admission.tokens = tokens
             self._sums = None
 
-    def refund(self, now: float, admission: Admission) -> None:
+    def refund(self, admission: Admission) -> None:
         """Give everything back: the request was never sent."""
         self._level = min(self._burst, self._level + admission.requests)
         self._told_requests += admission.requests
         self._told_tokens += admission.tokens
-        self.settle(now, admission, 0)
+        self.settle(admission, 0)
         if admission.counted:
             self._requests -= admission.requests
         admission.requests = admission.tokens = 0
