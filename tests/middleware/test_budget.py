@@ -13,7 +13,18 @@ from callm.policy.backoff import Backoff
 from callm.policy.price import Price
 from callm.testing import ScriptedModel
 from callm.testing.scripted_model import Step
-from callm.types import CallOptions, Finish, Message, Request, Response, Settings, TextDelta, Usage, UsageReport
+from callm.types import (
+    CallOptions,
+    Continued,
+    Finish,
+    Message,
+    Request,
+    Response,
+    Settings,
+    TextDelta,
+    Usage,
+    UsageReport,
+)
 from tests.support import run_jumping
 
 ANSWER: list[Step] = [TextDelta("hello"), [UsageReport(Usage(7, 3)), Finish("stop")]]
@@ -45,7 +56,7 @@ def test_it_refuses_before_sending_and_says_what_when_and_how_much():
             await play(model)
         assert str(caught.value) == (
             "the budget of 210 tokens per day does not allow this call: 20 tokens used, 0 tokens reserved by calls under "
-            "way, and this one may cost 200 tokens. It resets at 2026-11-22 00:00 UTC; nothing was sent"
+            "way, and the next request may cost 200 tokens. It resets at 2026-11-22 00:00 UTC"
         )
         assert (caught.value.retry_after, caught.value.retryable, len(inner.requests)) == (36000, False, 2)
         now[0] += 36000
@@ -149,6 +160,30 @@ def test_a_stream_that_was_left_is_settled_by_estimate(script, tokens):
 
     run_jumping(main())
     assert (cap.used(), cap.reserved()) == (tokens, 0)
+
+
+def test_no_retry_passes_the_cap():
+    failing = ScriptedModel([UsageReport(Usage(100, 50)), ServerError("no")])
+    cap = Cap(tokens=500)
+
+    async def main():
+        with pytest.raises(BudgetExceeded, match="450 tokens used, 200 tokens reserved"):
+            await play(Budget(Retry(failing, Backoff.constant(1.0, retries=9)), (cap, Cap(tokens=10_000))))
+
+    run_jumping(main())
+    assert (len(failing.requests), failing.open_streams, cap.used(), cap.reserved()) == (3, 0, 450, 0)
+
+
+def test_every_part_of_a_long_answer_is_charged_once():
+    script: list[Step] = [
+        UsageReport(Usage(7, 3)),
+        Continued(1, Usage(7, 3)),
+        UsageReport(Usage(10, 5)),
+        Finish("stop"),
+    ]
+    cap = Cap(tokens=1000)
+    run_jumping(play(Budget(ScriptedModel(script), (cap,))))
+    assert (cap.used(), cap.reserved()) == (25, 0)
 
 
 def test_a_refused_call_costs_nothing():

@@ -90,5 +90,10 @@ def test_failed_attempts_and_parts_of_a_long_answer_are_attempts_of_their_own():
     ]
 
 
+def test_the_loser_of_a_hedge_costs_its_prompt():
+    lost = AttemptFailed("openai/a", "", "hedged", "")
+    assert meter(lost, Selected("openai/b"), TEXT, USAGE, FINISH).tokens() == 100 + 10
+
+
 def test_an_answer_from_a_cache_costs_nothing():
     assert meter(CacheHit(3.0), TEXT, USAGE, FINISH).end() == []

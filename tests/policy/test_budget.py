@@ -21,8 +21,15 @@ def test_what_would_pass_the_cap_is_refused_and_takes_nothing():
     assert ledger.reserve(0, None, 40) is one
     ledger.settle(one, 60, 10)
     ledger.settle(one, 40, 100)
-    assert (one.used, one.reserved) == (110, 0)
+    assert (one.used, one.reserved, ledger.holds(one)) == (110, 0, False)
     assert ledger.reserve(0, None, 0) is None
+
+
+def test_a_cap_that_is_just_reached_holds():
+    ledger = Ledger(1.0)
+    accounts = [ledger.reserve(0, None, 0.01) for _ in range(100)]
+    assert accounts[-1] is not None
+    assert ledger.holds(accounts[-1])
 
 
 def test_every_key_has_the_cap_for_itself():

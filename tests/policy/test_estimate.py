@@ -71,7 +71,7 @@ def test_the_answer_may_be_as_long_as_it_is_allowed_to_be():
 
 
 def test_it_costs_less_than_a_microsecond_for_a_kilobyte():
-    request = asked(*[Text("é" * 512)] * 1000)
+    request = asked(*[Text("é" * 5120)] * 100)
 
     def seconds():
         began = time.perf_counter()

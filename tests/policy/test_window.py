@@ -150,6 +150,12 @@ def test_the_wait_of_a_line_is_foreseen():
     assert limited.late(20, 2, 0, 10**6) == 0
 
 
+def test_the_wait_of_a_line_behind_a_burst_is_foreseen():
+    limited = window(requests=60, burst=2)
+    assert [take(limited, 0), take(limited, 0)] == [0, 0]
+    assert [limited.late(0, line, 0, 0) for line in (1, 5, 30)] == pytest.approx([1, 5, 30], abs=1e-5)
+
+
 def test_a_foreseen_wait_is_up_to_date():
     limited = window(tokens=100)
     one = Admission(1, 100)
