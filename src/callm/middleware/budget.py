@@ -1,7 +1,10 @@
 """A hard cap in tokens or money: for all calls together, for each value of a tag, for each hour, day or month.
 
-What a call may cost is reserved before it is sent, so calls that run at once can't pass the cap together. It becomes what the
-call really cost when it ended: failed attempts too, and streams that were left, by estimate where the provider did not say.
+1. What one attempt may cost is reserved before it is sent, so calls that run at once can't pass the cap together.
+2. An attempt that failed, or was cut and goes on, is charged when the next one is announced; where that would pass the cap, the
+   call ends before the next one is sent.
+3. At the end the reservation becomes what was really spent: for streams that were left, and where the provider did not say,
+   by estimate.
 """
 
 from __future__ import annotations
@@ -12,19 +15,22 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from callm.errors import BudgetExceeded, CallmError, ConfigError
 from callm.middleware.meter import Meter
 from callm.policy.budget import Account, Ledger, Period
 from callm.policy.estimate import estimate_input, estimate_output
 from callm.policy.price import Price, price_of
-from callm.types import Usage
+from callm.types import AttemptFailed, Continued, Restarted, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from callm.types import Events, Model, Request
+
+_ANOTHER: Final = frozenset({AttemptFailed, Continued, Restarted})
+"""At the end of a batch, these say that another request follows."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -96,13 +102,18 @@ class Cap:
             error = self._exceeded(now, value, amount)
         raise error
 
-    def settle(self, account: Account, reserved: float, used: float) -> None:
-        """Replace a reservation by what was used."""
+    def settle(self, account: Account, reserved: float, used: float) -> bool:
+        """Replace a reservation by what was used; return whether the cap still holds."""
         with self._lock:
             self._ledger.settle(account, reserved, used)
+            return self._ledger.holds(account)
 
-    def _exceeded(self, now: float, value: str | None, amount: float) -> BudgetExceeded:
-        account, resets = self._ledger.account(now, value), self._ledger.resets(now)
+    def exceeded(self, account: Account, amount: float, tags: Mapping[str, str]) -> BudgetExceeded:
+        """Return the error of a call that may not go on: another attempt may cost `amount`."""
+        return self._exceeded(self.clock(), None if self.tag is None else tags.get(self.tag), amount, account)
+
+    def _exceeded(self, now: float, value: str | None, amount: float, account: Account | None = None) -> BudgetExceeded:
+        account, resets = account or self._ledger.account(now, value), self._ledger.resets(now)
         whose = (
             "" if self.tag is None else f" for {self.tag}={value!r}" if value else f" for calls without {self.tag!r}"
         )
@@ -114,14 +125,24 @@ class Cap:
         )
         error = BudgetExceeded(
             f"the budget of {self._say(self._ledger.cap)}{each}{whose} does not allow this call: "
-            f"{self._say(account.used)} used, {self._say(account.reserved)} reserved by calls under way, and this one may "
-            f"cost {self._say(amount)}. {again}; nothing was sent"
+            f"{self._say(account.used)} used, {self._say(account.reserved)} reserved by calls under way, and the next request may "
+            f"cost {self._say(amount)}. {again}"
         )
         error.retry_after = None if resets is None else max(0.0, resets - now)
         return error
 
     def _say(self, amount: float) -> str:
         return f"{amount:,.0f} tokens" if self.dollars is None else f"${amount:,.6g}"
+
+
+@dataclass(slots=True)
+class _Part:
+    """What a call has of one cap: `amount` reserved for the attempt under way, `charged` for those before."""
+
+    cap: Cap
+    account: Account
+    amount: float
+    charged: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,28 +184,41 @@ class Budget:
                 async for batch in batches:
                     meter.see(batch)
                     yield batch
+                    if type(batch[-1]) in _ANOTHER:
+                        self._charge(reserved, meter.attempts, request)
             left = False
         except CallmError as failure:
             error, left = failure, False
             raise
         finally:
             attempts = meter.end(error, left=left)
-            for cap, account, amount in reserved:
-                cap.settle(account, amount, sum(cap.cost(usage, self._who(model, cap)) for model, usage in attempts))
+            for part in reserved:
+                part.cap.settle(part.account, part.amount, self._cost(part.cap, attempts) - part.charged)
             del error  # its traceback holds this frame
 
-    def _reserve(self, usage: Usage, request: Request) -> list[tuple[Cap, Account, float]]:
+    def _reserve(self, usage: Usage, request: Request) -> list[_Part]:
         """Reserve of every cap, or of none."""
-        reserved: list[tuple[Cap, Account, float]] = []
+        reserved: list[_Part] = []
         try:
             for cap in self.caps:
                 amount = cap.cost(usage, self._models)
-                reserved.append((cap, cap.reserve(amount, request.options.tags), amount))
+                reserved.append(_Part(cap, cap.reserve(amount, request.options.tags), amount))
         except BudgetExceeded:
-            for cap, account, amount in reserved:
-                cap.settle(account, amount, 0)
+            for part in reserved:
+                part.cap.settle(part.account, part.amount, 0)
             raise
         return reserved
+
+    def _charge(self, reserved: Sequence[_Part], attempts: Sequence[tuple[str, Usage]], request: Request) -> None:
+        """Charge the attempts that are over; what is reserved is kept for the next one."""
+        for part in reserved:
+            cost = self._cost(part.cap, attempts)
+            more, part.charged = cost - part.charged, cost
+            if not part.cap.settle(part.account, 0, more):
+                raise part.cap.exceeded(part.account, part.amount, request.options.tags)
+
+    def _cost(self, cap: Cap, attempts: Sequence[tuple[str, Usage]]) -> float:
+        return sum(cap.cost(usage, self._who(model, cap)) for model, usage in attempts)
 
     def _who(self, model: str, cap: Cap) -> tuple[str, ...]:
         """Return who may have been paid: the model that answered, or all, where that is not known."""

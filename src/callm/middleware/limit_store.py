@@ -63,15 +63,13 @@ class ProcessStore:
 
     async def settle(self, key: str, admission: Admission, tokens: float) -> None:
         """See `LimitStore.settle`."""
-        now = asyncio.get_running_loop().time()
         with self._lock:
-            self._windows[key].settle(now, admission, tokens)
+            self._windows[key].settle(admission, tokens)
 
     async def refund(self, key: str, admission: Admission) -> None:
         """See `LimitStore.refund`."""
-        now = asyncio.get_running_loop().time()
         with self._lock:
-            self._windows[key].refund(now, admission)
+            self._windows[key].refund(admission)
 
     async def pause(self, key: str, limits: Limits, seconds: float) -> None:
         """See `LimitStore.pause`."""

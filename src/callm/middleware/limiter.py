@@ -76,8 +76,11 @@ class Limiter:
         if not 0 <= requests < NEVER:
             raise ConfigError(f"'weight' must be a number of requests, 0 or more, not {requests!r}")
         admission = Admission(requests, tokens)
-        if not self._line.places and await self._try(admission) == 0.0:  # nobody is there to be overtaken
-            return admission, 0.0
+        if not self._line.places:  # nobody is there to be overtaken
+            free = self._slots == NEVER
+            take = self.store.take(self.name, self._limits, admission) if free else self._try(admission)
+            if await take == 0.0:
+                return admission, 0.0
         place = self._line.enter(requests, tokens)
         try:
             return admission, await self._queue(place, admission, NEVER if deadline is None else deadline)
@@ -87,7 +90,7 @@ class Limiter:
     async def release(self, admission: Admission, tokens: float) -> None:
         """Give the slot back, and settle: the request cost so many tokens."""
         try:
-            if tokens != admission.tokens:
+            if tokens != admission.tokens and self._limits.tokens is not None:
                 await self.store.settle(self.name, admission, tokens)
         finally:
             self._free()

@@ -71,6 +71,8 @@ class Line:
     def leave(self, place: Place) -> None:
         """Step out; the next one becomes the head."""
         with self._lock:
+            if place.gone:
+                return
             self.requests -= place.requests
             self.tokens -= place.tokens
             if place.head:
@@ -124,8 +126,9 @@ class Line:
         self.requests = self.tokens = 0  # fractions do not add up to nothing exactly
 
     def _drop(self) -> None:
-        """Forget the head, whose event loop is closed: nobody will step out for it."""
+        """Forget the head, whose event loop is closed. Should it be collected one day, it has left already."""
         dead = self.places.popleft()
+        dead.gone = True
         self.requests -= dead.requests
         self.tokens -= dead.tokens
 

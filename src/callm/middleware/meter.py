@@ -89,7 +89,8 @@ class Meter:
                 self.model = event.endpoint or self.model
             case AttemptFailed():
                 usage = self._usage if event.usage == Usage() else event.usage
-                self._close(event.model or self.model, usage, sent=event.error in _PROBABLY_SENT)
+                sent = event.error in _PROBABLY_SENT or event.kind == "hedged"
+                self._close(event.model or self.model, usage, sent=sent)
             case Continued():
                 self._usage, self._finished = event.usage, True
                 self._close(self.model, event.usage, sent=True)

@@ -65,6 +65,10 @@ class Ledger:
         account.reserved = max(0, account.reserved - reserved)
         account.used += used
 
+    def holds(self, account: Account) -> bool:
+        """Return whether what is used and reserved is within the cap."""
+        return account.used + account.reserved <= self.cap + _SLACK
+
     def account(self, now: float, key: Hashable) -> Account:
         """Return the account of `key` in the period of `now`, to be read."""
         if now >= self._ends:

@@ -13,7 +13,7 @@ from callm.types import Usage
 _MILLION: Final = 1_000_000
 
 
-class Price(msgspec.Struct, frozen=True):
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """US dollars for a million tokens of one model.
 
     Attributes:

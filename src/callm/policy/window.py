@@ -99,7 +99,7 @@ class Window:
         """Admit, and return 0.0; or return the seconds after which it may be admitted if nothing else comes between."""
         self._forget(now)
         requests, tokens = min(admission.requests, self._requests_most), min(admission.tokens, self._tokens_most)
-        wait = self._other_wait(requests, tokens) if self._guarded else 0.0
+        wait = self._other_wait(min(requests, self._burst), tokens) if self._guarded else 0.0
         over = self._requests + requests > self._requests_most + _SLACK or self._tokens + tokens > self._tokens_most
         if over or wait > 0:
             return max(wait, self._log_wait(requests, tokens), _SHORTEST)
@@ -115,20 +115,19 @@ class Window:
             self._sums = None
         return 0.0
 
-    def settle(self, now: float, admission: Admission, tokens: float) -> None:
+    def settle(self, admission: Admission, tokens: float) -> None:
         """Replace the estimate by the tokens that it really was, more or fewer."""
-        self._forget(now)
         if admission.counted:
             self._tokens += tokens - admission.tokens
             admission.tokens = tokens
             self._sums = None
 
-    def refund(self, now: float, admission: Admission) -> None:
+    def refund(self, admission: Admission) -> None:
         """Give everything back: the request was never sent."""
         self._level = min(self._burst, self._level + admission.requests)
         self._told_requests += admission.requests
         self._told_tokens += admission.tokens
-        self.settle(now, admission, 0)
+        self.settle(admission, 0)
         if admission.counted:
             self._requests -= admission.requests
         admission.requests = admission.tokens = 0
@@ -195,7 +194,7 @@ class Window:
             rate = self._requests_most / SPAN
             self._level = min(self._burst, self._level + (now - self._level_at) * rate)
             self._level_at = now
-            wait = max(wait, (min(requests, self._burst) - self._level - _SLACK) / rate)
+            wait = max(wait, (requests - self._level - _SLACK) / rate)
         if requests > self._told_requests and now < self._told_requests_until:
             wait = max(wait, self._told_requests_until - now)
         if tokens > self._told_tokens and now < self._told_tokens_until:
