@@ -223,7 +223,7 @@ def test_a_broken_file_is_put_aside_and_a_new_one_begun(tmp_path, spoil):
         store.set("b", b"1", 0.0, None)
         store.set("b", b"1", 0.0, None)
         assert store.get("b", 0.0) == b"1"
-        assert "DatabaseError" in store.problem
+        assert "DatabaseError" in str(store.problem)
     assert rows(path) == ["b"]
     assert path.with_name("cache.db.broken").exists()
 
@@ -323,7 +323,7 @@ def check(path):
 
 
 def test_killing_a_writer_at_any_moment_breaks_no_entry(tmp_path):
-    path, dice = tmp_path / "cache.db", random.Random(1)
+    path, dice, last = tmp_path / "cache.db", random.Random(1), ""
     for turn in range(6):
         with python(WRITER, path, "abcdef"[turn], 1_000_000) as process:
             for _ in range(dice.randrange(1, 200)):
@@ -380,6 +380,7 @@ def descriptors():
 def test_threads_that_end_and_stores_that_are_closed_leave_no_descriptor(tmp_path):
     with closing(SQLiteStore(tmp_path / "cache.db")) as store:
         store.set("a", b"1", 0.0, None)
+        before = 0
         for turn in range(6):
             thread = threading.Thread(target=store.get, args=("a", 0.0))
             thread.start()

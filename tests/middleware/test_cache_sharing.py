@@ -128,13 +128,13 @@ def test_an_answer_that_may_not_be_stored_is_not_shared_and_the_others_ask_at_on
 
 def test_a_leader_whose_consumer_leaves_hands_over():
     async def main():
-        follower = None
+        followers = []
         async with aclosing(model.stream(ASK)) as batches:
             async for _ in batches:
-                follower = asyncio.create_task(collect(model))
+                followers.append(asyncio.create_task(collect(model)))
                 await asyncio.sleep(0)
                 break
-        return await follower
+        return await followers[0]
 
     inner = Line()
     model = cached(inner)

@@ -7,7 +7,7 @@ import sys
 from copy import deepcopy
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -30,6 +30,7 @@ from callm.types import (
     Image,
     Message,
     Opaque,
+    Part,
     Reasoning,
     Request,
     Secret,
@@ -185,7 +186,7 @@ def test_every_field_of_a_request_but_the_stream_flag_and_the_options_changes_th
     assert len(set(keys)) == len(keys)
 
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "max_tokens": 0,
     "temperature": 0.0,
     "top_p": 0.0,
@@ -205,7 +206,7 @@ def test_every_field_of_the_settings_changes_the_key_even_with_a_value_that_is_f
     assert len(set(keys)) == len(keys)
 
 
-PARTS = [
+PARTS: list[Part] = [
     Text("a"),
     Text("a", extra={"a": 1}),
     Image(b"a", media_type="image/png"),
@@ -303,15 +304,15 @@ class Spec:
 
     name = "spec"
 
-    def __init__(self):
-        self.described = 0
+    def __init__(self, description="say a number"):
+        self.description, self.described = description, 0
 
     def json_schema(self, dialect):
         return None
 
     def describe(self):
         self.described += 1
-        return "say a number"
+        return self.description
 
     def parse(self, text):
         return int(text)
@@ -321,7 +322,8 @@ class EqualSpec(Spec):
     def __eq__(self, other):
         return True
 
-    __hash__ = None
+    def __hash__(self):
+        return 1
 
 
 def test_an_output_is_read_once_and_forgotten_with_it():
@@ -337,7 +339,7 @@ def test_an_output_is_read_once_and_forgotten_with_it():
 
 def test_an_output_that_can_not_be_referred_to_weakly_is_read_each_time():
     class Slotted:
-        __slots__ = ("described",)
+        __slots__ = ("described", "description")
         name, json_schema, describe, parse, __init__ = "s", Spec.json_schema, Spec.describe, Spec.parse, Spec.__init__
 
     slotted = Slotted()
@@ -346,8 +348,7 @@ def test_an_output_that_can_not_be_referred_to_weakly_is_read_each_time():
 
 
 def test_outputs_that_claim_to_be_equal_are_told_apart():
-    one, other = EqualSpec(), EqualSpec()
-    other.describe = lambda: "say a word"
+    one, other = EqualSpec(), EqualSpec("say a word")
     assert key(ask(output=one)) != key(ask(output=other))
 
 
@@ -360,7 +361,7 @@ def test_what_no_codec_can_send_has_no_key(value, error):
 
 
 def test_other_mappings_count_by_what_they_hold():
-    class Given(dict):
+    class Given(dict[str, int]):
         pass
 
     plain = ask(settings=Settings(extra={"a": {"b": 1}}))
