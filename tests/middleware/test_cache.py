@@ -315,6 +315,16 @@ def test_what_has_no_key_is_left_to_the_model(settings):
     assert len(model.store) == 0
 
 
+def test_neither_the_question_nor_a_key_is_in_the_store(tmp_path):
+    store = SQLiteStore(tmp_path / "cache.db")
+    settings = Settings(headers={"authorization": Secret("canary-key")}, extra={"user": "canary-user"})
+    play(cached(store=store, salt="canary-salt"), Request((Message.user("canary-text"),), settings=settings))
+    data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    store.close()
+    assert b"text_delta" in data
+    assert b"canary" not in data
+
+
 def test_what_a_consumer_does_to_its_batches_does_not_reach_the_store():
     model = cached()
 

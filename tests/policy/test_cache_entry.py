@@ -70,6 +70,11 @@ def test_lines_stood_in_are_left_out_with_their_time():
     ]
 
 
+def test_cookies_are_left_out():
+    headers = ResponseHeaders(200, {"set-cookie": "session=canary", "x": "y"}, "r1", "p/m")
+    assert kept([headers, STOP]) == [(0.0, [HEADERS, STOP])]
+
+
 def test_attempts_that_failed_are_left_out_with_what_came_of_them():
     batches = kept([HEADERS, ReasoningDelta("?")], [FAILED], [], [HEADERS, TextDelta("a")], [STOP])
     assert batches == [(0.0, [HEADERS, TextDelta("a")]), (1.0, [STOP])]

@@ -88,7 +88,9 @@ def cache_key(request: Request, identity: Identity, salt: str = "") -> str:
 def _settings(request: Request) -> list[Any]:
     """Return what the settings do not leave open. So a field that is added to them changes no key that does not use it."""
     settings = request.settings
-    headers = {name.lower(): reveal(value) for name, value in settings.headers.items()} if settings.headers else {}
+    if not settings.headers:
+        return [settings, []]  # which omits defaults, too
+    headers = {name.lower(): reveal(value) for name, value in settings.headers.items()}
     fields = {name: getattr(settings, name) for name in settings.__struct_fields__ if name != "headers"}
     return [
         {name: value for name, value in fields.items() if value not in _LEFT_OPEN},
