@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from callm.errors import CallmError, ConfigError
 from callm.io.endpoint import Endpoint
 from callm.middleware.fallback import Fallback
+from callm.middleware.hedge import Hedge
+from callm.middleware.preset import Preset
 from callm.middleware.retry import Retry
 from callm.parse.output import Output
 from callm.parse.policies import LENIENT, STRICT
@@ -291,6 +293,14 @@ def test_what_is_around_an_endpoint_does_not_count_but_which_models_there_are_do
     one, other = endpoint(), endpoint(model="n")
     assert key(ask(), Retry(Retry(one))) == key(ask(), one)
     assert key(ask(), Fallback((one, other))) != key(ask(), Fallback((other, one))) != key(ask(), one)
+    assert key(ask(), Hedge((one, one))) == key(ask(), one)
+
+
+def test_settings_that_a_model_inside_lays_under_the_requests_count():
+    warm = [Preset(endpoint(), Settings(temperature=degrees), {}) for degrees in (0.0, 1.0)]
+    assert len({key(ask(), model) for model in (*warm, endpoint())}) == 3
+    slow = Preset(endpoint(), Settings(temperature=0.0), {"total": None})
+    assert key(ask(), slow) == key(ask(), warm[0])
 
 
 def test_the_models_name_in_the_request_counts_only_where_a_model_may_read_it():

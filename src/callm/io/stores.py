@@ -52,6 +52,9 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __bool__(self) -> bool:
+        return True  # an empty store is one, too
+
     def get(self, key: str, now: float) -> bytes | None:
         """See `CacheStore.get`."""
         with self._own_lock():
