@@ -52,6 +52,9 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __bool__(self) -> bool:
+        return True  # an empty store is one, too
+
     def get(self, key: str, now: float) -> bytes | None:
         """See `CacheStore.get`."""
         with self._own_lock():
@@ -142,6 +145,9 @@ _PAGES: Final = (
 
 _BUSY: Final = 0.05
 """How many seconds to wait for another process that writes. The event loop waits with us."""
+
+_SLACK: Final = 16 * 1024
+"""How many bytes of pages an answer may take besides its own."""
 
 _COARSE: Final = 600.0
 """How many seconds old the note of an answer's last use may be before reading it writes another."""
@@ -303,7 +309,7 @@ def _write(sqlite: sqlite3.Connection, row: tuple[str, bytes, float, float | Non
     now = row[2]
     sqlite.execute("BEGIN IMMEDIATE")
     sqlite.execute(_EXPIRE, (now,))
-    while sqlite.execute(_PAGES).fetchone()[0] + len(row[1]) > most and sqlite.execute(_EVICT).rowcount:
+    while sqlite.execute(_PAGES).fetchone()[0] + len(row[1]) + _SLACK > most and sqlite.execute(_EVICT).rowcount:
         pass
     sqlite.execute(_SET, row)
     sqlite.execute("COMMIT")

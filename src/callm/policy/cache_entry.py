@@ -1,7 +1,7 @@
 """What a cache keeps of an answer: its events as they came, and when.
 
 1. What belongs to the first call alone is left out: lines stood in, attempts that failed, and what came of those. Of the models
-   that were selected the last one stays, for it answered.
+   that were selected the last one stays, for it answered. Cookies are left out, too.
 2. Only a whole answer is kept: ended by its own marker, neither cut nor refused nor withheld, and of the declared type.
 3. As bytes it is msgpack behind a checksum. What is broken, or of another version, is no entry.
 """
@@ -15,12 +15,25 @@ from zlib import crc32
 import msgspec
 
 from callm.errors import OutputError
-from callm.types import AttemptFailed, CacheHit, Event, OutputSpec, Response, Restarted, Selected, Waited
+from callm.types import (
+    AttemptFailed,
+    CacheHit,
+    Event,
+    OutputSpec,
+    Response,
+    ResponseHeaders,
+    Restarted,
+    Selected,
+    Waited,
+)
 
 FORMAT: Final = 1
 """The version of the format of entries."""
 
-_STORY: Final = frozenset({Waited, AttemptFailed, Restarted, CacheHit, Selected})
+_FIRST_CALL: Final = frozenset({Waited, AttemptFailed, Restarted, CacheHit, Selected, ResponseHeaders})
+"""The types of event that are of the first call, in whole or in part."""
+
+_COOKIE: Final = "set-cookie"
 _WHOLE: Final = frozenset({"stop", "tool_calls"})
 _CHECKSUM: Final = 4
 
@@ -53,12 +66,12 @@ class Recording:
     def add(self, offset: float, batch: Sequence[Event]) -> None:
         """Take a batch that came `offset` seconds after the question."""
         kept = list(batch)
-        if not _STORY.isdisjoint(map(type, batch)):
-            kept = self._without_story(offset, batch)
+        if not _FIRST_CALL.isdisjoint(map(type, batch)):
+            kept = self._without_first_call(offset, batch)
         if kept:
             self._batches.append((max(0.0, offset - self._begin), kept))
 
-    def _without_story(self, offset: float, batch: Sequence[Event]) -> list[Event]:
+    def _without_first_call(self, offset: float, batch: Sequence[Event]) -> list[Event]:
         kept: list[Event] = []
         for event in batch:
             match event:
@@ -72,6 +85,9 @@ class Recording:
                     self._begin = max(self._begin, offset + getattr(event, "wait", 0.0))
                     self._batches.clear()
                     kept.clear()
+                case ResponseHeaders() if _COOKIE in event.headers:
+                    headers = {name: value for name, value in event.headers.items() if name != _COOKIE}
+                    kept.append(msgspec.structs.replace(event, headers=headers))
                 case _:
                     kept.append(event)
         return kept

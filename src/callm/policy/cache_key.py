@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from callm.types import Model, OutputSpec, Request, Secret, reveal
+from callm.types import Model, OutputSpec, Request, Secret, Settings, reveal
 
 FORMAT: Final = 1
 """The version of the format of keys. Another one makes every stored answer unreachable."""
@@ -45,9 +45,14 @@ def identity_of(model: Model) -> Identity:
     if isinstance(models, tuple) and models:
         several = [identity_of(one) for one in cast("tuple[Model, ...]", models)]
         digests = [one.digest for one in several]
+        if len(set(digests)) == 1:  # the same one again: a hedge
+            return several[0]
         return Identity(_hash(_encode(("several", digests))), any(one.routes for one in several))
     if hasattr(inner, "stream"):
-        return identity_of(inner)
+        inside = identity_of(inner)
+        if not isinstance(preset := getattr(model, "settings", None), Settings):
+            return inside
+        return Identity(_hash(_encode(("preset", _settings(preset), inside.digest))), inside.routes)
     target: Any = getattr(model, "target", None)
     codec: Any = getattr(model, "codec", None)
     if target is None or codec is None:
@@ -80,15 +85,16 @@ def cache_key(request: Request, identity: Identity, salt: str = "") -> str:
         request.tools,
         None if output is None else _digest_of(output),
         request.described,
-        _settings(request),
+        _settings(request.settings),
     )
     return _hash(_encode(parts))
 
 
-def _settings(request: Request) -> list[Any]:
-    """Return what the settings do not leave open. So a field that is added to them changes no key that does not use it."""
-    settings = request.settings
-    headers = {name.lower(): reveal(value) for name, value in settings.headers.items()} if settings.headers else {}
+def _settings(settings: Settings) -> list[Any]:
+    """Return what `settings` do not leave open. So a field that is added to them changes no key that does not use it."""
+    if not settings.headers:
+        return [settings, []]  # which omits defaults, too
+    headers = {name.lower(): reveal(value) for name, value in settings.headers.items()}
     fields = {name: getattr(settings, name) for name in settings.__struct_fields__ if name != "headers"}
     return [
         {name: value for name, value in fields.items() if value not in _LEFT_OPEN},
