@@ -10,6 +10,7 @@ import pytest
 
 from callm.errors import CallCancelled, DeadlineExceeded
 from callm.middleware.deadline import Deadline
+from callm.testing import ScriptedModel
 from callm.types import Cancel
 from tests.middleware.slow import FINISH, TEXT, Slow, play, request
 from tests.support import run_jumping
@@ -61,6 +62,14 @@ def test_a_cancelled_handle_ends_calls_that_begin_later():
     got, error, _ = play(Slow((1, TEXT)), request(cancel=cancel))
     assert got == []
     assert isinstance(error, CallCancelled)
+
+
+def test_a_cancelled_handle_lets_nothing_begin():
+    cancel = Cancel()
+    cancel.cancel()
+    model = ScriptedModel([TEXT])
+    play(model, request(cancel=cancel))
+    assert model.requests == []
 
 
 def test_cancel_while_the_consumer_works_ends_the_call_at_its_next_step():

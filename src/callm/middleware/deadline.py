@@ -53,6 +53,10 @@ class Deadline:
             watch.close()
 
 
+def _cancelled() -> CallCancelled:
+    return CallCancelled("the call was cancelled by its Cancel handle")
+
+
 class CallWatch(Watch):
     """The clock of a whole call, which begins now."""
 
@@ -68,6 +72,8 @@ class CallWatch(Watch):
         self._seconds = total
         super().__init__(self._end, self._late)
         if options.cancel is not None:
+            if options.cancel.cancelled:
+                self.error = _cancelled()  # now, not in the loop's next turn: nothing is to be sent
             self.on_close = options.cancel.watch(self._from_anywhere)
 
     def limit(self, request: Request) -> Request:
@@ -80,8 +86,7 @@ class CallWatch(Watch):
         return request
 
     def _from_anywhere(self) -> None:
-        error = CallCancelled("the call was cancelled by its Cancel handle")
-        self.loop.call_soon_threadsafe(self.interrupt, error)
+        self.loop.call_soon_threadsafe(self.interrupt, _cancelled())
 
     def _late(self) -> DeadlineExceeded:
         return DeadlineExceeded(f"the call took longer than its total of {self._seconds:g} s", seconds=self._seconds)
