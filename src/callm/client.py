@@ -252,7 +252,7 @@ class Client:
         Asks for no key.
         """
         if isinstance(model, str):
-            if model not in self._config.clients:
+            if not self._builder.check(model):
                 self._endpoints.split(model)
         elif isinstance(model, type) or not hasattr(model, "stream"):
             raise ConfigError(f"a model must be 'provider/model' or an object with a stream method, not {model!r:.80}")

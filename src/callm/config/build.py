@@ -82,13 +82,20 @@ class Builder:
             raise ConfigError(f"{self.config.name}: clients lead in a circle: {' -> '.join((*within, name))}")
         entry = self.config.clients.get(name)
         if entry is None:
-            if "/" not in name and ":" not in name and self.config.clients:
-                raise ConfigError(f"{self.config.name}: no client {name!r}{suggestion(name, self.config.clients)}")
+            self.check(name)
             return self._model(name, self.usual, name)
         if entry.model is not None:
             return self._model(entry.model, entry, name)
         children = tuple(self.build(child, within=(*within, name)) for child in entry.fallback or entry.round_robin)
         return self.strategy(entry, children, f"{self.config.name}: clients.{name}")
+
+    def check(self, name: str) -> bool:
+        """Return whether `name` is an entry; raise `ConfigError` if it must be one and is not."""
+        if name in self.config.clients:
+            return True
+        if self.config.clients and "/" not in name and ":" not in name:
+            raise ConfigError(f"{self.config.name}: no client {name!r}{suggestion(name, self.config.clients)}")
+        return False
 
     def strategy(self, entry: Entry, children: tuple[Model, ...], where: str) -> Model:
         """Return the strategy of `entry` over `children`."""
