@@ -230,6 +230,13 @@ def test_a_plan_needs_no_key_and_sends_nothing(server: FaultServer, monkeypatch:
     assert server.requests == []
 
 
+def test_the_request_that_would_be_sent_is_that_of_the_first_model_with_its_settings(server: FaultServer) -> None:
+    with Client(config=CONFIG) as client:
+        body = client.build_request("hi").json
+    assert (body["model"], body["temperature"], body["seed"]) == ("gpt-x", 0.5, 7)
+    assert server.requests == []
+
+
 def test_a_key_of_a_config_comes_from_its_variable(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = {"clients": {"own": {"model": "openai/gpt-x", "api_key_env": "OWN_KEY"}}}
     with Client("own", config=tables) as client:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import aclosing
 from copy import copy
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
@@ -24,6 +24,7 @@ from callm.io.endpoints import Endpoints, key_of
 from callm.io.stores import open_store
 from callm.io.transports import Transports
 from callm.middleware.fallback import Fallback
+from callm.middleware.preset import Preset
 from callm.middleware.timeout import Timeout
 from callm.policy.backoff import Backoff
 from callm.policy.retry_budget import RetryBudget
@@ -193,7 +194,7 @@ class Client:
         return ResponseStream(lambda: self.model(ready.model), msgspec.structs.replace(ready, stream=True))
 
     def build_request(self, request: Request | str) -> HTTPRequest:
-        """Return the HTTP request that would be sent, without sending it.
+        """Return the HTTP request that would be sent, without sending it; of several models, to the first.
 
         Raises:
             ConfigError: the request can't be sent.
@@ -201,7 +202,9 @@ class Client:
         ready = self._ready(request, None)
         model = self.model(ready.model)
         while not isinstance(model, Endpoint):
-            inner = getattr(model, "inner", None)
+            if isinstance(model, Preset):
+                ready = model.apply(ready)
+            inner = getattr(model, "inner", None) or next(iter(getattr(model, "models", ())), None)
             if inner is None:
                 raise ConfigError(f"the model {model.name!r} sends no HTTP request of its own")
             model = inner
@@ -292,7 +295,8 @@ class Client:
         await self.aclose()
 
     async def _call(self, request: Request) -> Response:
-        used, started, total = Usage(), perf_counter(), request.options.timeouts.total
+        used, total = Usage(), request.options.timeouts.total
+        deadline = None if total is None else asyncio.get_running_loop().time() + total
         if request.stream and request.options.on_tick is None:  # nobody sees what came before a break
             request = _with_options(request, on_break="restart")
         for left in range(request.options.retry_output, -1, -1):
@@ -307,9 +311,7 @@ class Client:
                 if not left:
                     raise
                 used += response.usage
-                request = reask(request, response.text, error)
-                if total is not None:
-                    request = _within(request, total - (perf_counter() - started))
+                request = _with_options(reask(request, response.text, error), deadline=deadline)  # one for all of it
                 continue
             if used == Usage():
                 return response
@@ -346,12 +348,6 @@ class Client:
         if not isinstance(own, str) or own in self._config.clients or name in self._config.clients:
             return name == own
         return self._endpoints.split(name)[0].name == self._endpoints.split(own)[0].name
-
-
-def _within(request: Request, seconds: float) -> Request:
-    """Return the request with another total time: what is asked again has no deadline of its own."""
-    rest = msgspec.structs.replace(request.options.timeouts, total=max(seconds, 0.001))
-    return _with_options(request, timeouts=rest)
 
 
 def _with_options(request: Request, **changed: Any) -> Request:

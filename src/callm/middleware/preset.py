@@ -37,6 +37,10 @@ class Preset:
 
     def stream(self, request: Request) -> Events:
         """See `Model.stream`."""
+        return self.inner.stream(self.apply(request))
+
+    def apply(self, request: Request) -> Request:
+        """Return the request as the model inside gets it."""
         request = copy(request)
         msgspec.structs.force_setattr(request, "settings", request.settings.over(self.settings))
         if self.timeouts:
@@ -44,4 +48,4 @@ class Preset:
             timeouts = msgspec.structs.replace(options.timeouts, **self.timeouts)
             msgspec.structs.force_setattr(options, "timeouts", timeouts)
             msgspec.structs.force_setattr(request, "options", options)
-        return self.inner.stream(request)
+        return request
