@@ -357,11 +357,13 @@ store, memory = SQLiteStore(sys.argv[1]), MemoryStore()
 store.set("parent", b"1", 0.0, None)
 memory.set("parent", b"1", 0.0, None)
 memory._lock.acquire(), store._lock.acquire()  # as if another thread had them in the moment of the fork
+inherited = store._mine.connection.sqlite
 child = os.fork()
 if not child:
     store.set("child", b"2", 0.0, None)
     memory.set("child", b"2", 0.0, None)
-    os._exit(0 if (store.get("parent", 0.0), memory.get("child", 0.0)) == (b"1", b"2") else 1)
+    found = store.get("parent", 0.0), memory.get("child", 0.0), store._mine.connection.sqlite is inherited
+    os._exit(0 if found == (b"1", b"2", False) else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 store._lock.release()
 store.set("after", b"3", 0.0, None)
