@@ -308,7 +308,9 @@ def test_a_locked_file_means_not_stored(tmp_path):
     store.close()
 
 
-@pytest.mark.parametrize("settings", [Settings(extra={"a": object()}), Settings(headers={"a": Secret(None)})], ids=str)
+@pytest.mark.parametrize(
+    "settings", [Settings(extra={"a": object()}), Settings(headers={"a": Secret(None)})], ids=["extra", "header"]
+)
 def test_what_has_no_key_is_left_to_the_model(settings):
     model = cached()
     assert play(model, Request(ASK.messages, settings=settings)) == [ANSWER]
