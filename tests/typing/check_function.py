@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Literal, assert_type
+from typing import Literal, Protocol, assert_type
 
 import callm
 
@@ -95,3 +95,18 @@ def check_an_output_is_of_its_type() -> None:
     assert_type(callm.Output(Person).read("{}").value, Person)
     for partial in callm.parse_partial(Person, ["{"]):
         assert_type(partial, Person)
+
+
+class PartialPerson(Protocol):
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def born(self) -> int | None: ...
+
+
+def check_a_partial_value_fits_a_protocol_whose_fields_may_be_none() -> None:
+    def show(person: PartialPerson) -> str:
+        return person.name.upper()  # type: ignore[union-attr]
+
+    for partial in callm.parse_partial(Person, ["{"]):
+        show(partial)
