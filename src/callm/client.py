@@ -7,7 +7,7 @@ import os
 from contextlib import aclosing
 from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -17,7 +17,7 @@ from callm.config.entries import open_config
 from callm.config.plan import Outline, outcomes, tree
 from callm.errors import ConfigError, LengthError, OutputError, RefusalError, describe_type
 from callm.io import portal
-from callm.io.call import Call
+from callm.io.call import Call, Closing
 from callm.io.credentials import check_address, check_key
 from callm.io.endpoint import Endpoint
 from callm.io.endpoints import Endpoints, key_of
@@ -34,7 +34,6 @@ from callm.types import CallOptions, Message, Request, Response, Secret, Setting
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from callm.config.entries import Breaking, Caching, Hedging, RateLimits
     from callm.config.source import Source
@@ -52,7 +51,7 @@ _OPTIONS: Final = CallOptions()
 _BACKOFF: Final = Backoff()
 
 
-class Client:
+class Client(Closing):
     """Calls models. It owns the connections; close it, or use it in a `with` block, to close them.
 
     One client serves sync and async code, threads and several event loops at once:
@@ -277,22 +276,6 @@ class Client:
     def close(self) -> None:
         """Close the connections, from sync code."""
         portal.run(self.aclose())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     async def _call(self, request: Request) -> Response:
         used, total = Usage(), request.options.timeouts.total

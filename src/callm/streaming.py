@@ -14,11 +14,11 @@ provider's format up. Both serve sync code too: `with`, and `stream.next().resul
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from callm.errors import CallmError, ConfigError, ProtocolError, quote
 from callm.io import portal
-from callm.io.call import Call
+from callm.io.call import Call, Closing
 from callm.io.endpoint import error_body
 from callm.types import Response, Timeouts
 from callm.wire.api_error import api_error
@@ -28,13 +28,12 @@ from callm.wire.sse import ServerSentEvent, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
-    from types import TracebackType
 
     from callm.io.transport import HTTPResponse, Transport
     from callm.types import Event, FinishReason, Usage
 
 
-class SSEStream:
+class SSEStream(Closing):
     """A stream of server-sent events over HTTP. Made by `open_sse`; use it in the loop, or the thread, it was opened in."""
 
     def __init__(self, request: HTTPRequest, transport: Transport, timeouts: Timeouts, *, owned: bool) -> None:
@@ -108,22 +107,6 @@ class SSEStream:
     def close(self) -> None:
         """Close the connection, from sync code."""
         portal.run(self.aclose())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 async def _connect(

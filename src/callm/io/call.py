@@ -72,7 +72,35 @@ class Call(Coroutine[Any, Any, T]):
             warnings.warn("a callm call was made but never run: `await` it, or use `.result()`", RuntimeWarning, 2)
 
 
-class Dual(Generic[T]):
+class Closing:
+    """What is closed when its `with` or `async with` block is left."""
+
+    def close(self) -> None:
+        """Close, from sync code."""
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """Close, from async code."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class Dual(Closing, Generic[T]):
     """Items that come over time. Iterate it once, with `for` or `async for`; leave a `with` block to stop early."""
 
     def __init__(self) -> None:
@@ -106,22 +134,6 @@ class Dual(Generic[T]):
             self._sync.close()
         else:
             await self._async_items().aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def _items(self) -> Generator[T, None, None]:
         if self._async is not None:
