@@ -14,13 +14,13 @@ import msgspec
 from callm.calls import ResponseStream, run
 from callm.config.build import Builder, caps_of, usual_entry
 from callm.config.entries import open_config
-from callm.config.plan import Outline, outcomes, tree
+from callm.config.plan import outcomes, tree
 from callm.errors import ConfigError, LengthError, OutputError, RefusalError, describe_type
 from callm.io import portal
 from callm.io.call import Call, Closing
 from callm.io.credentials import check_address, check_key
 from callm.io.endpoint import Endpoint
-from callm.io.endpoints import Endpoints, key_of
+from callm.io.endpoints import Endpoints
 from callm.io.stores import open_store
 from callm.io.transports import Transports
 from callm.middleware.fallback import Fallback
@@ -110,22 +110,20 @@ class Client(Closing):
         """Make a client. Nothing is opened before the first call."""
         self._config = open_config(config)
         self._model = self._config.default if model is None else model
-        self._api_key = check_key(api_key)
-        self._base_url = check_address(base_url)
         self._settings = settings or self._config.settings or _SETTINGS
         self._options = options or CallOptions(timeouts=self._config.timeouts or Timeouts())
-        self._endpoints = Endpoints(Transports(transport), providers)
+        self._fallback = tuple(fallback)
+        self._endpoints = self._own(Endpoints(Transports(transport), providers), api_key, base_url)
         self._builder = Builder(
             self._config,
             usual_entry(retries, rate_limit, breaker, cache, hedge, continue_length),
-            self._endpoint,
+            self._endpoints.make,
             partial(open_store, cache),
             RetryBudget(**self._config.retry_budget),
             (*budgets, *caps_of(self._config)),
         )
         self._models: dict[str, Model] = {}
-        self._fallback = tuple(fallback)
-        self._check_own()
+        self._check_models()
         if self._fallback and self._model is None:
             raise ConfigError("fallback needs a model to fall back from: write Client('provider/model', fallback=...)")
 
@@ -162,13 +160,11 @@ class Client(Closing):
         if model is None and api_key is None and base_url is None:
             return changed
         changed._model = self._model if model is None else model
-        same = isinstance(changed._model, str) and isinstance(self._model, str) and self._is_own(changed._model)
-        changed._api_key = check_key(api_key) if api_key is not None else self._api_key if same else None
-        changed._base_url = check_address(base_url) if base_url is not None else self._base_url if same else None
+        changed._endpoints = changed._own(self._endpoints, api_key, base_url)
         apart = api_key is not None or base_url is not None
-        changed._builder = self._builder.at(changed._endpoint, apart=apart)
+        changed._builder = self._builder.at(changed._endpoints.make, apart=apart)
         changed._models = {}
-        changed._check_own()
+        changed._check_models()
         return changed
 
     def call(self, request: Request | str, options: CallOptions | None = None) -> Call[Response]:
@@ -233,7 +229,7 @@ class Client(Closing):
             ConfigError: no provider or client of that name, or no name at all.
         """
         outline = copy(self)
-        outline._builder = self._builder.at(self._outline, apart=True)
+        outline._builder = self._builder.at(self._endpoints.outline, apart=True)
         outline._models = {}
         model = outline.model(name)
         return tree(model), outcomes(model)
@@ -259,12 +255,16 @@ class Client(Closing):
         elif isinstance(model, type) or not hasattr(model, "stream"):
             raise ConfigError(f"a model must be 'provider/model' or an object with a stream method, not {model!r:.80}")
 
-    def _check_own(self) -> None:
-        named = isinstance(self._model, str) and self._model not in self._config.clients
-        if (self._api_key is not None or self._base_url is not None) and not named:
+    def _own(self, endpoints: Endpoints, api_key: str | Secret | None, base_url: str | None) -> Endpoints:
+        """Return `endpoints` with the key and address of this client's model."""
+        named = self._model if isinstance(self._model, str) and self._model not in self._config.clients else ""
+        if (api_key is not None or base_url is not None) and not named:
             raise ConfigError(
                 "api_key and base_url belong to one provider: write Client('provider/model', api_key=...)"
             )
+        return endpoints.at(named, check_key(api_key), check_address(base_url))
+
+    def _check_models(self) -> None:
         for each in (self._model, *self._fallback):
             if each is not None:
                 self.check(each)
@@ -313,24 +313,6 @@ class Client(Closing):
         if settings is request.settings and options is request.options:
             return request
         return msgspec.structs.replace(request, settings=settings, options=options)
-
-    def _endpoint(self, name: str, variable: str | None, base_url: str | None) -> Endpoint:
-        """Return an endpoint, with the key and address of this client where it is of the same provider as its model."""
-        own = variable is None and base_url is None and self._is_own(name)
-        key = key_of(variable) if variable is not None else self._api_key if own else None
-        return self._endpoints.make(name, key, self._base_url if own else base_url)
-
-    def _outline(self, name: str, variable: str | None, base_url: str | None) -> Outline:
-        del variable
-        url = self._base_url if base_url is None and self._is_own(name) else base_url
-        target = self._endpoints.target(name, Secret("-"), url)
-        return Outline(f"{target.provider}/{target.model}", target)
-
-    def _is_own(self, name: str) -> bool:
-        own = self._model
-        if not isinstance(own, str) or own in self._config.clients or name in self._config.clients:
-            return name == own
-        return self._endpoints.split(name)[0].name == self._endpoints.split(own)[0].name
 
 
 def _with_options(request: Request, **changed: Any) -> Request:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from callm.config.plan import CLASSES, Outline, outcomes, tree
-from callm.errors import CallmError, ConfigError
+from callm.config.plan import CLASSES, outcomes, tree
+from callm.errors import CallmError
+from callm.io.endpoints import Outline
 from callm.middleware.breaker import Breaker
 from callm.middleware.fallback import Fallback
 from callm.middleware.retry import Retry
@@ -16,7 +17,7 @@ from callm.middleware.timeout import Timeout
 from callm.policy.backoff import Backoff
 from callm.testing import ScriptedModel
 from callm.wire.codec import Target
-from tests.middleware.playing import HELLO, HI, play
+from tests.middleware.playing import HELLO, play
 
 BACKOFF = Backoff(retries=2, initial=0.0, jitter=False)
 
@@ -34,11 +35,6 @@ def test_a_tree_is_drawn() -> None:
     assert lines[1].startswith("├─ Retry(backoff=Backoff(retries=2, initial=0.0")
     assert lines[2:4] == ["│  └─ Timeout", "│     └─ openai/gpt-x at https://example.com/v1"]
     assert lines[4:] == ["└─ RoundRobin(rotation=Rotation([1.0, 1.0]))", "   ├─ b", "   └─ c"]
-
-
-def test_what_is_only_drawn_sends_nothing() -> None:
-    with pytest.raises(ConfigError, match="only drawn"):
-        Outline("a", Target("a", "b")).stream(HI)
 
 
 @pytest.mark.parametrize(("words", "kind"), CLASSES, ids=lambda value: value if isinstance(value, str) else "")

@@ -6,21 +6,17 @@ Both are read off the Models themselves and decided by the same policies that de
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import fields, is_dataclass
+from typing import Any, Final
 
 from callm import errors
-from callm.errors import CallmError, ConfigError
+from callm.errors import CallmError
 from callm.middleware.breaker import Breaker
 from callm.middleware.fallback import Fallback, falls_back
 from callm.middleware.retry import Retry
 from callm.middleware.round_robin import RoundRobin
 from callm.policy.backoff import Backoff
 from callm.policy.breaker import verdict
-
-if TYPE_CHECKING:
-    from callm.types import Events, Request
-    from callm.wire.codec import Target
 
 CLASSES: Final[tuple[tuple[str, type[CallmError]], ...]] = (
     ("no connection, connection lost", errors.TransportError),
@@ -43,19 +39,6 @@ CLASSES: Final[tuple[tuple[str, type[CallmError]], ...]] = (
     ("total time over", errors.DeadlineExceeded),
 )
 """The classes of error that a plan is asked about, in words."""
-
-
-@dataclass(frozen=True)
-class Outline:
-    """Stands for an endpoint in a plan: nothing is sent, and no key is needed."""
-
-    name: str
-    target: Target
-
-    def stream(self, request: Request) -> Events:
-        """Refuse."""
-        del request
-        raise ConfigError(f"{self.name} is only drawn here")
 
 
 class _Certain:
