@@ -101,6 +101,9 @@ LOSES: dict[str, Callable[[str], str]] = {
     ),
     "a comma behind the last text, and the bracket, are text": lambda text: re.sub(r",\s*([}\]])", r"\1", text),
     "escapes other than the simplest stay as they are": lambda text: re.sub(r"\\u[0-9a-f]{4}|\\/", "u", text),
+    "a comment behind what has no quotes is part of it": lambda text: re.sub(
+        r"(?<=[\w.\-\"'`])\s*(?://[^\n]*|/\*.*?(?:\*/|\Z))", "", text, flags=re.DOTALL
+    ),
     "a letter that is no ASCII makes it skip what follows": lambda text: re.sub(r"[^\x00-\x7f]", "e", text),
 }
 """What the reference loses, and the text without what makes it lose: there both must agree."""

@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Container
 from typing import Final
 
 import msgspec
 
+from callm.parse.found import Kind
+from callm.parse.mend import Mended, mend
 from callm.parse.reader import read
 from callm.parse.tree import Fenced, Fixed, Node, Open, Pairs, Readings, unwrap
 
@@ -93,6 +96,21 @@ def _whole(text: str, *, done: bool) -> Node:
     return Readings((value,), text)
 
 
+def clear_json(text: str, allowed: Container[Kind]) -> str | None:
+    """Return the one piece of JSON in a text, damage of the `allowed` kinds mended, if nothing about it is in doubt."""
+    if "```" in text or "mended_json" not in allowed:
+        return None
+    first = _BRACKET.search(text)
+    if first is None or first.group() in "}]":
+        return None
+    mended = mend(text, first.start())
+    if isinstance(mended, int) or _BRACKET.search(text, mended.end):
+        return None
+    is_allowed = "unclosed" in allowed or not mended.missing
+    is_same = _is_counted(text[first.start() : mended.end], mended.missing)
+    return mended.text if is_allowed and is_same else None
+
+
 def _block(text: str, allowance: _Allowance, *, as_text: bool = False) -> Node:
     """Read what stands in a fence, or behind the last one."""
     node = _whole(text, done=True)
@@ -157,7 +175,7 @@ def _brackets(text: str, allowance: _Allowance) -> Node:
         if mark in "{[":
             if not stack:
                 start = match.start()
-                if end := _add_valid(found, text, start, allowance):
+                if end := _add_valid(found, text, start, allowance) or _add_mended(found, text, start, allowance):
                     at = end
                     continue
             stack.append(mark)
@@ -193,6 +211,26 @@ def _add_valid(found: list[Node], text: str, start: int, allowance: _Allowance) 
     return end
 
 
+def _add_mended(found: list[Node], text: str, start: int, allowance: _Allowance) -> int:
+    """Add the damaged JSON that begins at `start`, if nothing about it is in doubt. Return where it ends, or 0."""
+    if allowance.is_spent:
+        return 0
+    mended = mend(text, start)
+    if isinstance(mended, int):
+        allowance.spend(mended - start)
+        return 0
+    if not _is_counted(text[start : mended.end], mended.missing):  # BAML counts the brackets in strings, too
+        allowance.spend(mended.end - start)
+        return 0
+    found.append(Fixed(mended.node, mended=True))
+    return mended.end
+
+
+def _is_counted(piece: str, missing: int) -> bool:
+    """Whether as many brackets open as close in a text, but for those that are missing at its end."""
+    return piece.count("{") + piece.count("[") == piece.count("}") + piece.count("]") + missing
+
+
 def _add(found: list[Node], piece: str) -> None:
     node = _whole(piece, done=True)
     if node is _NOTHING:
@@ -212,6 +250,9 @@ def _several(found: list[Node], text: str) -> Node:
 
 
 def _lenient(text: str) -> Node:
+    mended = mend(text) if text[:1] in ("{", "[") else 0
+    if isinstance(mended, Mended) and mended.end == len(text):
+        return _several([Fixed(mended.node, mended=True)], text)
     values = read(text)
     if len(values) > 1:
         values = [value for value in values if isinstance(unwrap(value), dict | list | Pairs)]

@@ -28,7 +28,7 @@ from callm.parse.build import NotBuilt, build
 from callm.parse.coerce import Coercion, name_of
 from callm.parse.fast import strict_decoder
 from callm.parse.found import SILENT, Found, Kind, Miss
-from callm.parse.locate import locate, unwrap_value
+from callm.parse.locate import clear_json, locate, unwrap_value
 from callm.parse.partial import Partial
 from callm.parse.policies import FAITHFUL, Policy
 from callm.parse.tree import Fixed, Readings
@@ -148,7 +148,13 @@ class Output(Generic[T]):
                 try:
                     return cast("T", self._fast(candidate))
                 except (ValueError, RecursionError):
-                    continue
+                    pass
+                json = clear_json(candidate, self.policy.allowed)
+                if json is not None:
+                    try:
+                        return cast("T", self._fast(json))
+                    except (ValueError, RecursionError):
+                        pass
         return self.read(text).value
 
     def read(self, text: str) -> Reading[T]:

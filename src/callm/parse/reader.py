@@ -16,12 +16,10 @@ from typing import Any, Final
 
 from callm.errors import OutputError
 from callm.parse import tokens
+from callm.parse.mend import MAX_DEPTH
 from callm.parse.numerals import MAX_DIGITS
 from callm.parse.tokens import MISSING, OpenArray, OpenObject, bare
 from callm.parse.tree import Open
-
-MAX_DEPTH: Final = 200
-"""How deep objects and arrays may be nested."""
 
 _SPACE: Final = re.compile(r"\s*")
 _SEPARATORS: Final = re.compile(r"[\s,]*")
@@ -83,9 +81,8 @@ class Reader:
             text = ("".join(self._pieces) + rest).strip()
             if not text:
                 return MISSING
-            return (
-                tokens.CONSTANTS[text] if text in tokens.CONSTANTS else Open(bare(text))
-            )  # no more letters come behind `true`
+            value = bare(text)
+            return value if text in tokens.CONSTANTS else Open(value)  # no more letters come behind `true`
         if len(kind) == 1 and rest[:1] == kind:
             return "".join(self._pieces)  # its quote has come, and nothing behind it says otherwise
         if kind == '"' and rest[:1] == "\\":
@@ -219,7 +216,9 @@ class Reader:
             self._at = self._looked = match.end()
             return True
         if self._buffer[self._at] == "\\":
-            return self._escape()
+            end = tokens.unescape(self._buffer, self._at, self._pieces, final=self._final)
+            self._at = end or self._at
+            return end > 0
         closes = self._closes()
         if closes is None:
             return False
@@ -231,31 +230,6 @@ class Reader:
         self._looked = self._at
         return True
 
-    def _escape(self) -> bool:
-        buffer, at = self._buffer, self._at
-        follow = buffer[at + 1 : at + 2]
-        if not follow and not self._final:
-            return False
-        if follow == "u":
-            return self._unicode()
-        plain = tokens.ESCAPES.get(follow)
-        self._pieces.append("\\" if plain is None else plain)
-        self._at += 1 if plain is None else 2
-        return True
-
-    def _unicode(self) -> bool:
-        digits = self._buffer[self._at + 2 : self._at + 6]
-        if len(digits) < 4 and not self._final:  # noqa: PLR2004  # \uXXXX
-            return False
-        if not tokens.HEX.fullmatch(digits):
-            self._pieces.append("\\")
-            self._at += 1
-            return True
-        code = int(digits, 16)
-        self._at += 6
-        tokens.add_unit(self._pieces, code)
-        return True
-
     def _closes(self) -> bool | None:
         """Say whether the quote here ends its string; None while that can't be said."""
         buffer, at = self._buffer, self._at + 1
@@ -263,7 +237,7 @@ class Reader:
         if at >= len(buffer):
             return self._final or None
         follow = buffer[at]
-        if follow in _BLANK:
+        if follow in _BLANK or follow == "/":
             at = self._looked = _SPACE.match(buffer, max(at, self._looked)).end()  # type: ignore[union-attr]  # it matches always
             if at >= len(buffer):
                 return self._awaits(None)
@@ -333,17 +307,29 @@ class Reader:
         self._at = at
         if match is None:
             return True
-        if place == "value" and self._buffer[at] == ",":
+        mark = match.group()
+        ends: bool | None = True
+        if mark[0] == "/":
+            ends = self._comment_ends(mark)
+        elif place == "value" and mark == ",":
             ends = self._comma_ends()
-            if ends is None:
-                return False
-            if not ends:
-                self._pieces.append(",")
-                self._size += 1
-                self._at += 1
-                return True
-        text = "".join(self._pieces).strip()
-        return self._end(bare(text))
+        if ends is None:
+            return False
+        if not ends:
+            self._pieces.append(mark)
+            self._size += len(mark)
+            self._at += len(mark)
+            return True
+        return self._end(bare("".join(self._pieces).strip()))
+
+    def _comment_ends(self, mark: str) -> bool | None:
+        """Say whether a comment here ends a value without quotes, which is a number or constant; None as `_comma_ends`."""
+        if mark == "/" and not self._final:
+            return None
+        if mark == "/" or self._size > MAX_DIGITS:
+            return False
+        self._pieces = ["".join(self._pieces)]
+        return not isinstance(bare(self._pieces[0].strip()), str)
 
     def _comma_ends(self) -> bool | None:
         """Say whether the comma here ends a value without quotes; None while that can't be said."""

@@ -35,8 +35,8 @@ ITEM: Final = re.compile(rf"(?:{_STRING}|{_SHORT})(?=[ \t\r\n]*[,\]])")
 
 UNQUOTED_END: Final = {
     "key": re.compile(":"),
-    "item": re.compile(r"[,\]]"),
-    "value": re.compile("[,}]"),
+    "item": re.compile(r"[,\]]|//|/\*|/\Z"),
+    "value": re.compile(r"[,}]|//|/\*|/\Z"),
     "top": re.compile(r"[{\[]"),
 }
 ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", '"': '"', "/": "/"}
@@ -106,6 +106,23 @@ def bare(text: str) -> Any:
     if number is not None and number - number == 0:  # finite
         return number
     return text
+
+
+def unescape(text: str, at: int, pieces: list[str], *, final: bool) -> int:
+    """Add what the escape at `at` means. Return where it ends, or 0 while more of it may come."""
+    follow = text[at + 1 : at + 2]
+    if not follow and not final:
+        return 0
+    if follow == "u":
+        digits = text[at + 2 : at + 6]
+        if len(digits) < 4 and not final:  # noqa: PLR2004  # \uXXXX
+            return 0
+        if HEX.fullmatch(digits):
+            add_unit(pieces, int(digits, 16))
+            return at + 6
+    plain = ESCAPES.get(follow)
+    pieces.append("\\" if plain is None else plain)
+    return at + (1 if plain is None else 2)
 
 
 def add_unit(pieces: list[str], code: int) -> None:
