@@ -1,9 +1,13 @@
 """Values out of nodes: containers, unions, classes, and how far it goes."""
 
+from typing import Any, Literal
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+import callm
 from callm.baml.lower import read_types
 from callm.errors import OutputError
 from callm.parse.coerce import Coercion
@@ -132,3 +136,53 @@ def test_constants_and_nothing_are_shown_as_soon_as_they_may_be(kind, text, valu
     found = Coercion(MORE.schema(kind), streaming=True).root(locate(text, done=False))
     assert isinstance(found, Found)
     assert data(found) == value
+
+
+# -- the constants of Python and JavaScript
+
+
+class Told(BaseModel):
+    note: str | None
+    count: int = 5
+    ratio: float = 0.0
+    flag: str | bool = ""
+    name: Literal["None", "x"] = "x"
+
+
+CONSTANTS: list[tuple[Any, str, Any]] = [
+    (Any, "So: {'a': [None, True, 'None', NaN, word]}", {"a": [None, True, "None", "NaN", "word"]}),
+    (dict[str, str | None], "{'a': None, b: 'None', c: undefined}", {"a": None, "b": "None", "c": None}),
+    (dict[str, int | None], "{'a': None, 'b': 3}", {"a": None, "b": 3}),
+    (list[str | bool], "[True, 'True', False,]", [True, "True", False]),
+    (list[float | str], "[-Infinity, 'NaN']", [float("-inf"), "NaN"]),
+    (dict[str, str], "{'a': True}", {"a": "True"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "value"), CONSTANTS)
+def test_a_constant_without_quotes_is_read_as_one_and_listed(kind: Any, text: str, value: Any) -> None:
+    output = Output(kind)
+    reading = output.read(text)
+    assert output.parse(text) == reading.value == value
+    assert any(repair.kind == "constant" for repair in reading.repairs) == (value != {"a": "True"})
+    if text[0] in "{[":
+        assert [*callm.parse_partial(kind, text)][-1] == value
+
+
+def test_a_field_that_is_none_in_python_is_null_unless_that_is_a_name() -> None:
+    reading = Output(Told).read("{'note': None, 'count': None, 'ratio': NaN, 'flag': True, 'name': None}")
+    told = reading.value
+    assert (told.note, told.count, told.flag, told.name) == (None, 5, True, "None")
+    assert told.ratio != told.ratio
+    assert [repair.path for repair in reading.repairs if repair.kind == "constant"] == ["note", "ratio", "flag"]
+
+
+def test_no_text_is_made_of_none() -> None:
+    with pytest.raises(OutputError, match="expected text, got null"):
+        callm.parse(dict[str, str], "{'a': None}")
+
+
+def test_lenient_takes_none_for_a_text_as_baml_does() -> None:
+    output = Output(dict[str, str | None], policy=LENIENT)
+    for text in ("{'a': None}", "So: {a: None, }"):
+        assert output.parse(text) == output.read(text).value == {"a": "None"}

@@ -8,7 +8,7 @@ from typing import Any, Final
 from callm.parse.choose import pick_best
 from callm.parse.found import Found, Miss
 from callm.parse.numerals import to_float
-from callm.parse.tree import WRAPPERS, plain
+from callm.parse.tree import WRAPPERS, Word, plain
 from callm.schema.model import (
     AnyType,
     BoolType,
@@ -33,9 +33,10 @@ _LOW, _HIGH = -(2**63), 2**63 - 1
 class Cast:
     """Takes values of one schema as they stand. It remembers what failed, so that trying again costs nothing."""
 
-    def __init__(self, schema: Schema) -> None:
-        """Know the definitions of `schema`."""
+    def __init__(self, schema: Schema, *, constants: bool = False) -> None:
+        """Know the definitions of `schema`. `constants`: a `Word` is no text."""
         self._schema = schema
+        self._texts = (str,) if constants else (str, Word)
         self._failed: set[tuple[int, int]] = set()
 
     def forget(self) -> None:
@@ -122,20 +123,26 @@ class Cast:
         best = pick_best(found, "", in_union=True) if found else None
         return None if isinstance(best, Miss) else best
 
+    def _enum(self, kind: EnumType, node: Any) -> Found | None:
+        if type(node) not in (int, float, *self._texts):
+            return None
+        name = next((value.name for value in kind.values if value.wire == node), None)
+        return None if name is None else Found(name, kind)
 
-def _enum(_: Cast, kind: EnumType, node: Any) -> Found | None:
-    if type(node) not in (str, int, float):
-        return None
-    name = next((value.name for value in kind.values if value.wire == node), None)
-    return None if name is None else Found(name, kind)
+    def _literal(self, kind: LiteralType, node: Any) -> Found | None:
+        if node != kind.value or not (type(node) is type(kind.value) or type(node) in self._texts):
+            return None
+        return Found(kind.value, kind)
 
+    def _string(self, kind: Any, node: Any) -> Found | None:
+        return Found(str(node), kind) if type(node) in self._texts else None
 
-def _literal(_: Cast, kind: LiteralType, node: Any) -> Found | None:
-    return Found(kind.value, kind) if type(node) is type(kind.value) and node == kind.value else None
-
-
-def _string(_: Cast, kind: Any, node: Any) -> Found | None:
-    return Found(node, kind) if type(node) is str else None
+    def _any(self, kind: Any, node: Any) -> Found | None:
+        if type(node) in WRAPPERS:
+            return None
+        words: list[str] | None = [] if Word not in self._texts else None
+        found = Found(plain(node, words), kind)
+        return found.note("constant", detail=", ".join(words)) if words else found
 
 
 def _bool(_: Cast, kind: Any, node: Any) -> Found | None:
@@ -154,27 +161,23 @@ def _null(_: Cast, kind: Any, node: Any) -> Found | None:
     return Found(None, kind) if node is None else None
 
 
-def _any(_: Cast, kind: Any, node: Any) -> Found | None:
-    return None if type(node) in WRAPPERS else Found(plain(node), kind)
-
-
 def _never(_: Cast, kind: Any, node: Any) -> Found | None:
     del kind, node  # a tuple's items have a type each: `coerce` reads them
     return None
 
 
 _CASTS: Final[Mapping[type, Callable[[Cast, Any, Any], Found | None]]] = {
-    AnyType: _any,
+    AnyType: Cast._any,
     BoolType: _bool,
     ClassType: Cast._class,
-    EnumType: _enum,
+    EnumType: Cast._enum,
     FloatType: _float,
     IntType: _int,
     ListType: Cast._list,
-    LiteralType: _literal,
+    LiteralType: Cast._literal,
     MapType: Cast._map,
     NullType: _null,
-    StringType: _string,
+    StringType: Cast._string,
     TupleType: _never,
     UnionType: Cast._union,
 }

@@ -146,8 +146,12 @@ class _Reading:
 
     def _is_left_out(self, field: Field, item: Any) -> bool:
         """Whether null stands for nothing: providers want every field to be there, and null for what may be missing."""
-        if field.required or self._coercion.streaming or unwrap(item) is not None:
+        if field.required or self._coercion.streaming or not self._coercion.is_null(item):
             return False
+        if unwrap(item) is not None:  # `None`, which may be a name here
+            named = self._coercion.value(field.type, item)
+            if isinstance(named, Found) and isinstance(named.value, str):
+                return False
         return not (isinstance(field.type, UnionType) and field.type.is_nullable)
 
     def _with_extra(self, found: Found, extra: Mapping[str, Any]) -> Found:

@@ -21,7 +21,7 @@ from callm.parse.containers import read_list, read_map, read_tuple, read_union
 from callm.parse.found import UNFINISHED, Found, Miss, Result
 from callm.parse.fuzzy import Name
 from callm.parse.reasons import described, name_of
-from callm.parse.tree import Fenced, Fixed, Open, Readings, is_open, pairs, plain, unwrap
+from callm.parse.tree import Fenced, Fixed, Open, Readings, Word, is_open, pairs, plain, unwrap
 from callm.schema.model import (
     AnyType,
     BoolType,
@@ -59,17 +59,19 @@ class Coercion:
     Attributes:
         schema: the types.
         streaming: whether the text may go on, so that the types' rules for streams hold.
+        constants: whether `None` without quotes is null, and no text.
         known: what the classes met so far have become, by class and node.
         path: the classes and lists that are being read, each with its node.
     """
 
-    def __init__(self, schema: Schema, *, streaming: bool = False) -> None:
-        """Take the schema; `streaming` reads what a text holds so far."""
+    def __init__(self, schema: Schema, *, streaming: bool = False, constants: bool = False) -> None:
+        """Take the schema; `streaming` reads what a text holds so far, `constants` takes a `Word` for what it means."""
         self.schema = schema
         self.streaming = streaming
+        self.constants = constants
         self.known: dict[tuple[int, int, bool], Result] = {}
         self.path: set[tuple[int, int]] = set()
-        self._cast = Cast(schema)
+        self._cast = Cast(schema, constants=constants)
         self._names: dict[int, tuple[Name, ...]] = {}
         self._keys: dict[int, KeyFinder] = {}
         self._plain: dict[int, tuple[SchemaType, SchemaType]] = {}
@@ -109,11 +111,24 @@ class Coercion:
         """Coerce to a resolved type; of constraints, only those of a class or enum hold."""
         if type(node) in _WRAPPED:
             return self._wrapped(kind, node, in_union=in_union)
+        if type(node) is Word and type(kind) is not AnyType:
+            return self._word(kind, node, in_union=in_union)
         exact = self._cast.cast(kind, node)
         result = _COERCIONS[type(kind)](self, kind, node, in_union=in_union) if exact is None else exact
         if type(kind) in _DEFINED and kind.constraints and isinstance(result, Found):
             return holds(result, kind.constraints)
         return result
+
+    def _word(self, kind: Any, node: Word, *, in_union: bool) -> Result:
+        if self.constants:
+            exact = self._cast.cast(kind, node.value)
+            if exact is not None:
+                return exact.note("constant", detail=node)
+            if type(kind) is UnionType:
+                return read_union(self, kind, node, in_union=in_union)
+            if node.value is None and type(kind) not in (EnumType, LiteralType):
+                return self.read(kind, None, in_union=in_union)
+        return self.read(kind, str(node), in_union=in_union)
 
     def _wrapped(self, kind: Any, node: Any, *, in_union: bool) -> Result:
         match node:
@@ -162,6 +177,11 @@ class Coercion:
     def waits(self, kind: UnionType) -> bool:
         """Whether no member of a union may be shown before it is complete."""
         return all(_waits_for_end(self.schema.resolve(member)) for member in kind.non_null)
+
+    def is_null(self, node: Any) -> bool:
+        """Whether a node is null, in whatever word."""
+        value = unwrap(node)
+        return (value.value if self.constants and type(value) is Word else value) is None
 
     def names(self, kind: EnumType) -> tuple[Name, ...]:
         """Return what means the values of an enum."""
@@ -225,7 +245,9 @@ class Coercion:
 
     def _any(self, kind: Any, node: Any, *, in_union: bool) -> Result:
         del in_union
-        return Found(plain(node), kind)
+        words: list[str] | None = [] if self.constants else None
+        found = Found(plain(node, words), kind)
+        return found.note("constant", detail=", ".join(words)) if words else found
 
 
 def _waits_for_end(kind: Any) -> bool:

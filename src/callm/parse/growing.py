@@ -51,7 +51,7 @@ class GrowingReader(Reader):
         self._schema = places.schema
         self._root = places.of(places.schema.root)
         self._wrapper = wrapper
-        self._coercion = Coercion(places.schema, streaming=True)
+        self._coercion = Coercion(places.schema, streaming=True, constants=places.constants)
         self._frames: list[Frame] = []
         self._value: Any = NOTHING
         self.shown: Any = NOTHING

@@ -103,7 +103,7 @@ def clear_json(text: str, allowed: Container[Kind]) -> str | None:
     first = _BRACKET.search(text)
     if first is None or first.group() in "}]":
         return None
-    mended = mend(text, first.start())
+    mended = mend(text, first.start(), words="constant" in allowed)
     if isinstance(mended, int) or _BRACKET.search(text, mended.end):
         return None
     is_allowed = "unclosed" in allowed or not mended.missing

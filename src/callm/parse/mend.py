@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from callm.parse.tree import Open
+from callm.parse.tree import WORDS, Open
 
 MAX_DEPTH: Final = 200
 """How deep objects and arrays may be nested."""
@@ -35,7 +35,7 @@ _TOKEN: Final = re.compile(
 _LONG: Final = 18
 _COMMENTS: Final = re.compile(_COMMENT)
 _NO_BRACKETS: Final = re.compile(rf'(?:"{_PLAIN}(?:{_ESCAPE}{_PLAIN})*+"|[^"{{}}\[\]]++)++')
-_WORDS: Final = {"True": "true", "False": "false", "None": "null", "undefined": "null"}
+_WORDS: Final = {word: json.dumps(WORDS[word]) for word in ("True", "False", "None", "undefined")}
 _CLOSER: Final = {"{": "}", "[": "]"}
 
 

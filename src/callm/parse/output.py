@@ -173,7 +173,7 @@ class Output(Generic[T]):
             node = locate(text)
         except OutputError as error:
             raise self._refuse(text, [error.message]) from error
-        coercion = Coercion(self.schema)
+        coercion = Coercion(self.schema, constants="constant" in self.policy.allowed)
         inner = unwrap_value(node, WRAPPER) if self.wrapped else None
         result = Miss("") if inner is None else coercion.root(inner)
         if isinstance(result, Miss):

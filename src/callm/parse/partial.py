@@ -316,7 +316,7 @@ class Partial(Generic[T]):
 @lru_cache(maxsize=256)
 def _places(output: Output[Any]) -> Places:
     """Return the places of an output's schema, worked out once for all its answers."""
-    return Places(output.schema)
+    return Places(output.schema, constants="constant" in output.policy.allowed)
 
 
 def _kept(text: str, at: int) -> int:

@@ -141,9 +141,10 @@ class Shape:
 class Places:
     """The places of one schema."""
 
-    def __init__(self, schema: Schema) -> None:
-        """Serve the types of `schema`."""
+    def __init__(self, schema: Schema, *, constants: bool = False) -> None:
+        """Serve the types of `schema`; `constants` are as for `Coercion`."""
         self.schema = schema
+        self.constants = constants
         self._places: dict[int, Place] = {}
         self._shapes: dict[str, Shape] = {}
         self._kept: list[SchemaType] = []  # what is known by its `id` must stay

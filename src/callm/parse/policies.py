@@ -1,7 +1,7 @@
 """How much may be repaired: a policy is a set of allowed kinds of repair.
 
 `strict` allows none. `faithful` allows everything that reads what the model wrote, and nothing that loses or invents.
-`lenient` allows all, as BAML does.
+`lenient` allows all that BAML does, which takes `None` for a text.
 """
 
 from __future__ import annotations
@@ -40,4 +40,4 @@ class Policy(msgspec.Struct, frozen=True):
 
 STRICT: Final = Policy("strict", frozenset())
 FAITHFUL: Final = Policy("faithful", ALL - LOSSY)
-LENIENT: Final = Policy("lenient", ALL)
+LENIENT: Final = Policy("lenient", ALL - {"constant"})

@@ -329,7 +329,7 @@ class Reader:
         if mark == "/" or self._size > MAX_DIGITS:
             return False
         self._pieces = ["".join(self._pieces)]
-        return not isinstance(bare(self._pieces[0].strip()), str)
+        return type(bare(self._pieces[0].strip())) is not str
 
     def _comma_ends(self) -> bool | None:
         """Say whether the comma here ends a value without quotes; None while that can't be said."""

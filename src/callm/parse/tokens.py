@@ -7,7 +7,7 @@ from json import JSONDecoder
 from typing import Any, Final
 
 from callm.parse.numerals import parse_float, parse_int
-from callm.parse.tree import Pairs, show
+from callm.parse.tree import WORDS, Pairs, Word, show
 
 LONG: Final = 64
 """How much text must be there for more than one token to be read at once."""
@@ -59,7 +59,7 @@ class OpenObject:
     def add(self, value: Any) -> None:
         """Take a finished key or value."""
         if len(self.keys) == len(self.values):
-            self.keys.append(value if isinstance(value, str) else show(value))
+            self.keys.append(value if type(value) is str else show(value))
         else:
             self.values.append(value)
 
@@ -99,6 +99,8 @@ def bare(text: str) -> Any:
     """Return what a text without quotes means: a constant, a number, or the text."""
     if text in CONSTANTS:
         return CONSTANTS[text]
+    if text in WORDS:
+        return Word(text)
     whole = parse_int(text)
     if whole is not None:
         return whole

@@ -46,6 +46,28 @@ class Readings(msgspec.Struct, frozen=True):
     text: str
 
 
+class Word(str):
+    """A text without quotes that is a constant in Python or JavaScript: whether it means that, a policy says."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> bool | float | None:
+        """The constant."""
+        return WORDS[self]
+
+
+WORDS: Final[dict[str, bool | float | None]] = {
+    "True": True,
+    "False": False,
+    "None": None,
+    "undefined": None,
+    "NaN": math.nan,
+    "Infinity": math.inf,
+    "-Infinity": -math.inf,
+}
+"""The constants that JSON has not, or in other words. For numbers that are none there must be a number declared."""
+
 Node: TypeAlias = Any
 """A plain Python value, or one of the classes above."""
 
@@ -82,7 +104,7 @@ def show(node: Node) -> str:
         return node.text
     value = unwrap(node)
     if isinstance(value, str):
-        return value
+        return str(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -105,13 +127,18 @@ def show_float(value: float) -> str:
     return text if "e" not in text else f"{value:.1f}" if abs(value) >= 1 else f"{value:.20f}".rstrip("0")
 
 
-def plain(node: Node) -> Any:
-    """Return a node as plain data, whatever it holds."""
+def plain(node: Node, words: list[str] | None = None) -> Any:
+    """Return a node as plain data, whatever it holds. Constants among its words are added to `words`, or are texts."""
     value = unwrap(node)
+    if type(value) is Word:
+        if words is None or isinstance(value.value, float):
+            return str(value)
+        words.append(value)
+        return value.value
     if isinstance(value, list):
-        return [plain(item) for item in value]
+        return [plain(item, words) for item in value]
     entries = pairs(value)
-    return value if entries is None else {key: plain(item) for key, item in entries}
+    return value if entries is None else {key: plain(item, words) for key, item in entries}
 
 
 WRAPPERS: Final = frozenset((Fenced, Fixed, Open, Pairs, Readings))
