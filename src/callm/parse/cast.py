@@ -8,7 +8,7 @@ from typing import Any, Final
 from callm.parse.choose import pick_best
 from callm.parse.found import Found, Miss
 from callm.parse.numerals import to_float
-from callm.parse.tree import WRAPPERS, Word, plain
+from callm.parse.tree import WRAPPERS, Word, is_small, plain
 from callm.schema.model import (
     AnyType,
     BoolType,
@@ -37,7 +37,7 @@ class Cast:
         """Know the definitions of `schema`. `constants`: a `Word` is no text."""
         self._schema = schema
         self._texts = (str,) if constants else (str, Word)
-        self._failed: set[tuple[int, int]] = set()
+        self._failed: dict[int, set[int]] = {}
 
     def forget(self) -> None:
         """Forget what failed: the nodes may be others now."""
@@ -58,12 +58,14 @@ class Cast:
         return _CASTS[type(kind)](self, kind, node)
 
     def _remembered(self, kind: Any, node: Any, how: Callable[[Any, Any], Found | None]) -> Found | None:
-        step = (id(kind), id(node))
-        if step in self._failed:
+        if is_small(node):
+            return how(kind, node)
+        failed = self._failed.setdefault(id(kind), set())
+        if id(node) in failed:
             return None
         found = how(kind, node)
         if found is None:
-            self._failed.add(step)
+            failed.add(id(node))
         return found
 
     def _list(self, kind: ListType, node: Any) -> Found | None:

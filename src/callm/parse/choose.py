@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from callm.parse.found import Found, Kind, Miss, Result, is_composite
+from callm.parse.reasons import described
 from callm.schema.model import ClassType
 
 FIRST: Final[tuple[Kind, ...]] = ("first_item", "only_item", "several_readings")
@@ -15,42 +16,36 @@ FIRST: Final[tuple[Kind, ...]] = ("first_item", "only_item", "several_readings")
 _REASONS: Final = 20
 """How many reasons are kept where many readings fail: as many as are told."""
 
-_FAILED: Final = Miss("failed too")
 
+def pick_best(results: Iterable[Result], what: str, *, in_union: bool = False) -> Result:
+    """Return the best of `results`, or why there is none. `what` names the type in the reason.
 
-def few_reasons(results: Iterable[Result]) -> list[Result]:
-    """Return the results, in which only the first misses have reasons: a text may hold very many readings."""
-    kept: list[Result] = []
-    left = _REASONS
-    for result in results:
-        left -= isinstance(result, Miss)
-        kept.append(result if left >= 0 or isinstance(result, Found) else _FAILED)
-    return kept
-
-
-def pick_best(results: Sequence[Result], what: str, *, in_union: bool = False) -> Result:
-    """Return the best of `results`, or why there is none. `what` names the type in the reason."""
-    if len(results) == 1:
-        return results[0]
-    good = [(number, result) for number, result in enumerate(results) if isinstance(result, Found)]
-    if not good:
-        causes = tuple(result for result in results if isinstance(result, Miss))
-        return Miss(f"none of {len(results)} readings is {what}", causes)
-    best_number, best = good[0]
-    for number, candidate in good[1:]:
-        if _better(candidate, number, best, best_number, in_union=in_union):
-            best_number, best = number, candidate
+    Only the best so far and the first reasons are kept: a text may hold very many readings.
+    """
+    best: Found | None = None
+    best_number, number = 0, -1
+    causes: list[Miss] = []
+    for number, result in enumerate(results):  # the last one counts them
+        if isinstance(result, Miss):
+            if len(causes) < _REASONS:
+                causes.append(result)
+        elif best is None or _better(result, number, best, best_number, in_union=in_union):
+            best_number, best = number, result
+    if number == 0:
+        return causes[0] if best is None else best
+    if best is None:
+        return Miss(f"none of {number + 1} readings is {what}", tuple(causes))
     if not in_union and not best.has(*FIRST):
         best.note("several_readings")
     return best
 
 
-def pick_item(results: Sequence[Result], what: str, detail: str, *, in_union: bool = False) -> Result:
-    """Return the best of the items of a list, one of which is meant."""
+def pick_item(results: Iterable[Result], what: str, items: list[object], *, in_union: bool = False) -> Result:
+    """Return the best of the results for `items`, one of which is meant."""
     best = pick_best(results, what, in_union=in_union)
     if isinstance(best, Miss):
         return best
-    return best.note("only_item" if len(results) == 1 else "first_item", detail=detail)
+    return best.note("only_item" if len(items) == 1 else "first_item", detail=described(items))
 
 
 def _better(one: Found, number: int, other: Found, other_number: int, *, in_union: bool) -> bool:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from callm.parse.choose import few_reasons, pick_best, pick_item
+from callm.parse.choose import pick_best, pick_item
 from callm.parse.constraints import holds
 from callm.parse.found import UNFINISHED, Found, Miss, Result, joined
 from callm.parse.fuzzy import key_forms
 from callm.parse.reasons import described, name_of
-from callm.parse.tree import Fenced, Fixed, Pairs, Readings, pairs, plain, unwrap
+from callm.parse.tree import Fenced, Fixed, Pairs, Readings, is_small, pairs, plain, unwrap
 from callm.schema.model import (
     AnyType,
     ClassType,
@@ -28,21 +28,26 @@ if TYPE_CHECKING:
     from callm.parse.coerce import Coercion
 
 
+_KEPT: Final = 1000
+"""How many results keep the reasons why there is no value."""
+
+_FAILED: Final = Miss("failed before")
+
+
 def read_class(coercion: Coercion, kind: ClassType, node: Any, *, in_union: bool) -> Result:
     """Read a class. The same node may be tried often, so what became of it is kept."""
     value = unwrap(node)
-    is_kept = type(value) in (list, dict, Pairs)
-    known = (id(kind), id(value), in_union)
-    result = coercion.known.get(known) if is_kept else None
+    is_kept = type(value) in (list, dict, Pairs) and not is_small(value)
+    known = coercion.known.setdefault((id(kind), in_union), {}) if is_kept else {}
+    result = known.get(id(value))
     if result is None:
-        step = known[:2]
+        step = (id(kind), id(value))
         if step in coercion.path:
             return Miss(f"{kind.name} would contain itself for ever")
         coercion.path.add(step)
         result = _Reading(coercion, kind, in_union).any(node, value)
         coercion.path.discard(step)
-        if is_kept:
-            coercion.known[known] = result
+        known[id(value)] = _FAILED if isinstance(result, Miss) and len(known) > _KEPT else result
     return result.copy() if isinstance(result, Found) else result
 
 
@@ -88,8 +93,8 @@ class _Reading:
         if len(kind.fields) == 1:
             results.append(self._implied(node))
         if items:
-            read = few_reasons(self._item(item) for item in items)
-            results.append(pick_item(read, kind.name, described(items), in_union=self._in_union))
+            read = (self._item(item) for item in items)
+            results.append(pick_item(read, kind.name, items, in_union=self._in_union))
         if any(isinstance(result, Found) for result in results):
             return pick_best(results, kind.name, in_union=self._in_union)
         filled = self._fill({}, {})

@@ -12,16 +12,17 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from callm.errors import OutputError
 from callm.parse import scalars
 from callm.parse.cast import Cast
-from callm.parse.choose import FIRST, few_reasons, pick_best, pick_item
+from callm.parse.choose import FIRST, pick_best, pick_item
 from callm.parse.classes import KeyFinder, read_class
 from callm.parse.constraints import holds
 from callm.parse.containers import read_list, read_map, read_tuple, read_union
 from callm.parse.found import UNFINISHED, Found, Miss, Result
 from callm.parse.fuzzy import Name
 from callm.parse.reasons import described, name_of
-from callm.parse.tree import Fenced, Fixed, Open, Readings, Word, is_open, pairs, plain, unwrap
+from callm.parse.tree import Fenced, Fixed, Open, Readings, Word, depth, is_open, pairs, plain, unwrap
 from callm.schema.model import (
     AnyType,
     BoolType,
@@ -45,6 +46,10 @@ from callm.schema.model import (
 __all__ = ["Coercion", "name_of"]
 
 
+MAX_STEPS: Final = 500_000
+"""How many steps may be taken to find the best reading of an answer, or half its characters, if they are more."""
+
+
 class Reads(Protocol):
     """Coerces a node to one kind of type; `in_union` says that the type is one of several that are tried."""
 
@@ -60,29 +65,39 @@ class Coercion:
         schema: the types.
         streaming: whether the text may go on, so that the types' rules for streams hold.
         constants: whether `None` without quotes is null, and no text.
-        known: what the classes met so far have become, by class and node.
+        known: what the classes met so far have become, by class, whether in a union, and node.
         path: the classes and lists that are being read, each with its node.
     """
 
-    def __init__(self, schema: Schema, *, streaming: bool = False, constants: bool = False) -> None:
-        """Take the schema; `streaming` reads what a text holds so far, `constants` takes a `Word` for what it means."""
+    def __init__(
+        self, schema: Schema, *, streaming: bool = False, constants: bool = False, steps: int = MAX_STEPS
+    ) -> None:
+        """Take the schema; `streaming` reads what a text holds so far, `constants` takes a `Word` for what it means.
+
+        A node that takes more than `steps` steps is refused.
+        """
         self.schema = schema
         self.streaming = streaming
         self.constants = constants
-        self.known: dict[tuple[int, int, bool], Result] = {}
+        self.known: dict[tuple[int, bool], dict[int, Result]] = {}
         self.path: set[tuple[int, int]] = set()
+        self._steps = self._left = steps
         self._cast = Cast(schema, constants=constants)
         self._names: dict[int, tuple[Name, ...]] = {}
         self._keys: dict[int, KeyFinder] = {}
         self._plain: dict[int, tuple[SchemaType, SchemaType]] = {}
 
     def root(self, node: Any) -> Result:
-        """Coerce a whole text's node to the schema's root."""
+        """Coerce a whole text's node to the schema's root.
+
+        Raises:
+            OutputError: it takes too many steps.
+        """
         try:
             result = self.coerce(self.schema.root, node)
-        except RecursionError:  # the reader caps the depth: whoever calls is deep himself
+        except RecursionError:  # a type that looks into all of it needs more of the stack than there is
             self.path.clear()
-            return Miss("the answer is nested too deep")
+            return Miss(f"the answer is nested {depth(node)} deep, more than there is room for: ask for less")
         if isinstance(result, Found) and any(
             r.kind == "inferred_object" and r.detail == "text" for r in result.repairs
         ):
@@ -90,7 +105,8 @@ class Coercion:
         return result
 
     def coerce(self, kind: SchemaType, node: Any) -> Result:
-        """Coerce `node` to `kind`, constraints and all."""
+        """Coerce `node` to `kind`, constraints and all. Raises as `root`."""
+        self._left = self._steps
         self.known.clear()
         self._cast.forget()
         return self.value(kind, node)
@@ -109,6 +125,11 @@ class Coercion:
 
     def read(self, kind: Any, node: Any, *, in_union: bool = False) -> Result:
         """Coerce to a resolved type; of constraints, only those of a class or enum hold."""
+        self._left -= 1
+        if self._left < 0:
+            raise OutputError(
+                f"the answer can be read in too many ways: its best is not found in {self._steps} steps: ask for one value"
+            )
         if type(node) in _WRAPPED:
             return self._wrapped(kind, node, in_union=in_union)
         if type(node) is Word and type(kind) is not AnyType:
@@ -163,9 +184,9 @@ class Coercion:
             if isinstance(result, Miss) or type(kind) not in _DEFINED:
                 return result
             return holds(result, kind.constraints)
-        options = few_reasons(self.read(kind, option, in_union=in_union) for option in node.options)
+        options = (self.read(kind, option, in_union=in_union) for option in node.options)
         best = pick_best(options, name_of(kind), in_union=in_union)
-        if isinstance(best, Miss) or (len(options) == 1 and best.has(*FIRST)):
+        if isinstance(best, Miss) or (len(node.options) == 1 and best.has(*FIRST)):
             return best
         return best.note("several_readings")
 
@@ -214,8 +235,8 @@ class Coercion:
             return _SCALARS[type(kind)](kind, node)
         if not value:
             return Miss(f"expected {name_of(kind)}, got an empty list")
-        results = [self.read(kind, item, in_union=in_union) for item in value]
-        return pick_item(results, name_of(kind), described(value), in_union=in_union)
+        results = (self.read(kind, item, in_union=in_union) for item in value)
+        return pick_item(results, name_of(kind), value, in_union=in_union)
 
     def _literal(self, kind: LiteralType, node: Any, *, in_union: bool) -> Result:
         inner, unwrapped = scalars.only_value(kind, node)

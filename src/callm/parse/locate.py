@@ -19,10 +19,14 @@ from typing import Final
 
 import msgspec
 
+from callm.errors import OutputError
 from callm.parse.found import Kind
 from callm.parse.mend import Mended, mend
 from callm.parse.reader import read
 from callm.parse.tree import Fenced, Fixed, Node, Open, Pairs, Readings, unwrap
+
+MAX_TEXT: Final = 16 * 1024 * 1024
+"""How many characters an answer may have."""
 
 _OPENING: Final = re.compile(r"^[ \t]*```([a-zA-Z0-9 ]+)\r?(?:\n|$)", re.MULTILINE)
 _CLOSING: Final = re.compile(r"^[ \t]*```\r?(?:\n|$)", re.MULTILINE)
@@ -68,6 +72,16 @@ class _Allowance:
     def is_spent(self) -> bool:
         """Whether nothing may be scanned any more."""
         return self._scans <= 0
+
+
+def check_size(length: int) -> None:
+    """Refuse an answer of more characters than are read.
+
+    Raises:
+        OutputError: it is longer.
+    """
+    if length > MAX_TEXT:
+        raise OutputError(f"the answer has {length} characters; at most {MAX_TEXT} are read: ask for a shorter one")
 
 
 def locate(text: str, *, done: bool = True) -> Node:
@@ -116,7 +130,7 @@ def _block(text: str, allowance: _Allowance, *, as_text: bool = False) -> Node:
     node = _whole(text, done=True)
     if node is not _NOTHING:
         return node
-    node = _lenient(text)
+    node = _readable(text)
     if as_text:
         return text if node is _NOTHING else node
     if node is _NOTHING or isinstance(unwrap(node), str):
@@ -234,7 +248,7 @@ def _is_counted(piece: str, missing: int) -> bool:
 def _add(found: list[Node], piece: str) -> None:
     node = _whole(piece, done=True)
     if node is _NOTHING:
-        node = _lenient(piece)
+        node = _readable(piece)
         if node is not _NOTHING:
             found.append(Fixed(node, mended=True))
         return
@@ -247,6 +261,14 @@ def _several(found: list[Node], text: str) -> Node:
     if len(found) == 1:
         return _NOTHING if unwrap(found[0]) == text else Readings((found[0],), text)
     return Readings((*found, Fixed(list(found))), text)
+
+
+def _readable(text: str) -> Node:
+    """Read a piece of a text, which is nothing if it is nested too deep: prose may be."""
+    try:
+        return _lenient(text)
+    except OutputError:
+        return _NOTHING
 
 
 def _lenient(text: str) -> Node:

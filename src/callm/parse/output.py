@@ -25,10 +25,10 @@ from callm.errors import (
     quote,
 )
 from callm.parse.build import NotBuilt, build
-from callm.parse.coerce import Coercion, name_of
+from callm.parse.coerce import MAX_STEPS, Coercion, name_of
 from callm.parse.fast import strict_decoder
 from callm.parse.found import SILENT, Found, Kind, Miss
-from callm.parse.locate import clear_json, locate, unwrap_value
+from callm.parse.locate import MAX_TEXT, check_size, clear_json, locate, unwrap_value
 from callm.parse.partial import Partial
 from callm.parse.policies import FAITHFUL, Policy
 from callm.parse.tree import Fixed, Readings
@@ -37,9 +37,6 @@ from callm.schema.graph import children, parts
 from callm.types import Response
 
 T = TypeVar("T")
-
-MAX_TEXT: Final = 16 * 1024 * 1024
-"""How many characters an answer may have."""
 
 _OPENING: Final = re.compile(r"```[a-zA-Z0-9 ]*\r?\n")
 _CLOSING: Final = re.compile(r"\n[ \t]*```")
@@ -165,19 +162,21 @@ class Output(Generic[T]):
         """
         if self.schema.is_text:
             return Reading(cast("T", text), candidate="text")
-        if len(text) > MAX_TEXT:
-            raise OutputError(
-                f"the answer has {len(text)} characters; at most {MAX_TEXT} are read: ask for a shorter one", text=text
-            )
+        check_size(len(text))
         try:
             node = locate(text)
         except OutputError as error:
             raise self._refuse(text, [error.message]) from error
-        coercion = Coercion(self.schema, constants="constant" in self.policy.allowed)
+        coercion = Coercion(
+            self.schema, constants="constant" in self.policy.allowed, steps=max(MAX_STEPS, len(text) // 2)
+        )
         inner = unwrap_value(node, WRAPPER) if self.wrapped else None
-        result = Miss("") if inner is None else coercion.root(inner)
-        if isinstance(result, Miss):
-            result = coercion.root(node)
+        try:
+            result = Miss("") if inner is None else coercion.root(inner)
+            if isinstance(result, Miss):
+                result = coercion.root(node)
+        except OutputError as error:
+            raise self._refuse(text, [error.message]) from error
         if isinstance(result, Miss):
             raise self._refuse(text, list(result.lines()))
         return self._told(text, result, _place(node, result))

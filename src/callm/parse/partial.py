@@ -21,6 +21,7 @@ from callm.errors import OutputError
 from callm.parse.coerce import Coercion
 from callm.parse.frames import ALWAYS, GROWTH
 from callm.parse.growing import FREE, PACE, GrowingReader, is_settled
+from callm.parse.locate import check_size
 from callm.parse.partial_value import NOTHING, equal, is_blank
 from callm.parse.places import Places
 from callm.schema.json_schema import WRAPPER
@@ -81,6 +82,7 @@ class Partial(Generic[T]):
         self._all: list[str] = []  # all the text, where the value may be short
         self._pieces: list[str] = []  # the text that is the value
         self._length = 0
+        self._fed = 0
         self._due = 0
         self._in_fence = False
         self._was_fenced = False  # whether the last value stood in a fence
@@ -95,11 +97,17 @@ class Partial(Generic[T]):
         self._last: Any = NOTHING
 
     def feed(self, delta: str) -> T | None:
-        """Take the next piece of the text."""
+        """Take the next piece of the text.
+
+        Raises:
+            OutputError: it is too long, or nested too deep.
+        """
         if len(delta) > _BLOCK:
             return self._feed_blocks(delta)
         if not delta:
             return None
+        self._fed += len(delta)
+        check_size(self._fed)
         if self._is_short:
             self._all.append(delta)
         value = self._step(delta)

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from callm.errors import OutputError
 from callm.parse.build import NotBuilt, build
 from callm.parse.coerce import Coercion
 from callm.parse.found import Found, Kind
@@ -24,7 +25,7 @@ def coerced(coercion: Coercion, kind: SchemaType, value: Any, *, is_whole: bool)
     """Return a value of `kind` for a stream, or NOTHING. `is_whole` says that no more of it will come."""
     try:
         found = coercion.coerce(kind, value)
-    except RecursionError:  # a value as deep as the reader lets it be, of a type that looks into all of it
+    except (OutputError, RecursionError):  # too many steps; or as deep as may be, of a type that looks into all of it
         return NOTHING
     return shown(found, is_whole=is_whole) if isinstance(found, Found) else NOTHING
 

@@ -98,6 +98,29 @@ def is_open(node: Node) -> bool:
     return type(node) is Open
 
 
+def is_small(value: Any) -> bool:
+    """Whether an object or list is as quickly read again as looked up: a few scalars."""
+    if type(value) is Pairs or len(value) > _FEW:
+        return False
+    return all(type(item) in _SCALARS for item in (value.values() if type(value) is dict else value))
+
+
+def depth(node: Node) -> int:
+    """Return how deep objects and lists are nested in a node."""
+    deepest, stack = 0, [(node, 0)]
+    while stack:
+        value, level = stack.pop()
+        if type(value) is Readings:
+            stack += [(option, level) for option in value.options]
+            continue
+        value = unwrap(value)
+        entries = pairs(value)
+        if entries is not None or isinstance(value, list):
+            deepest = max(deepest, level + 1)
+            stack += [(item, level + 1) for item in (value if entries is None else (item for _, item in entries))]
+    return deepest
+
+
 def show(node: Node) -> str:
     """Return a value as plain text: objects as `{k: v}`, lists as `[a, b]`, strings without quotes."""
     if type(node) is Readings:
@@ -141,5 +164,7 @@ def plain(node: Node, words: list[str] | None = None) -> Any:
     return value if entries is None else {key: plain(item, words) for key, item in entries}
 
 
+_FEW: Final = 2
+_SCALARS: Final = frozenset((type(None), bool, int, float, str, Word))
 WRAPPERS: Final = frozenset((Fenced, Fixed, Open, Pairs, Readings))
 """The classes that stand for what plain Python can't say."""
