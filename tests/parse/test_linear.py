@@ -21,7 +21,9 @@ from pydantic import BaseModel
 from typing_extensions import TypeAliasType
 
 from callm.errors import OutputError
-from callm.parse.output import MAX_TEXT, Output
+from callm.parse.coerce import MAX_STEPS
+from callm.parse.locate import MAX_TEXT
+from callm.parse.output import Output
 from callm.parse.policies import FAITHFUL, LENIENT, STRICT, Policy
 from callm.parse.reader import Reader
 
@@ -230,7 +232,7 @@ def test_memory_is_a_multiple_of_the_text(unit: str) -> None:
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert peak < 700 * len(text), (unit, TYPES[number], peak / len(text))
+        assert peak < 400 * len(text), (unit, TYPES[number], peak / len(text))
 
 
 # -- any text at all
@@ -284,3 +286,24 @@ def test_any_text_is_read_or_refused_at_a_bounded_cost(text: str, number: int, p
     output = _output(number, policy)
     for what in (_read, _parse, lambda output, text: _stream(output, text, size)):
         assert _calls(what, output, text) <= 1000 * len(text) + 50_000
+
+
+def test_an_answer_with_too_many_readings_says_so() -> None:
+    with pytest.raises(OutputError, match=rf"not found in {MAX_STEPS} steps"):
+        _output(7).read("[]]" * 20_000)
+
+
+def test_too_long_a_stream_says_so() -> None:
+    partial = _output(0).partial()
+    partial.feed("{" + " " * (MAX_TEXT - 1))
+    with pytest.raises(OutputError, match=f"at most {MAX_TEXT} are read"):
+        partial.feed(" ")
+
+
+def test_too_deep_a_piece_of_prose_is_passed_over() -> None:
+    assert _output(0).read("[" * 300 + "x" + "]" * 300 + ' So: {"a": 1} ').value == Two(a=1)
+
+
+def test_a_type_that_needs_more_of_the_stack_than_there_is_names_the_depth() -> None:
+    with pytest.raises(OutputError, match=r"nested 19\d deep"):
+        _output(7).read('So: {"a":' + "[" * 190 + "x" + "]" * 190 + "}")

@@ -46,8 +46,8 @@ from callm.schema.model import (
 __all__ = ["Coercion", "name_of"]
 
 
-MAX_STEPS: Final = 500_000
-"""How many steps may be taken to find the best reading of an answer, or half its characters, if they are more."""
+MAX_STEPS: Final = 250_000
+"""How many steps may be taken to find the best reading of an answer, or a quarter of its characters, if they are more."""
 
 
 class Reads(Protocol):

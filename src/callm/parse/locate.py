@@ -37,6 +37,9 @@ _NOTHING: Final = object()
 _AGAIN: Final = 8
 """How many times the length of a text may be read again, where it can't be told what ends a piece of it."""
 
+_PIECE: Final = 100
+"""How many characters more a piece costs, however short it is."""
+
 _FREE: Final = 4096
 """How many characters may be read again in any text."""
 
@@ -59,9 +62,10 @@ class _Allowance:
 
     def covers(self, length: int) -> bool:
         """Take `length` characters from what is left, if it is enough."""
-        if length > self._left:
+        cost = length + _PIECE
+        if cost > self._left:
             return False
-        self._left -= length
+        self._left -= cost
         return True
 
     def spend(self, length: int) -> None:

@@ -168,7 +168,7 @@ class Output(Generic[T]):
         except OutputError as error:
             raise self._refuse(text, [error.message]) from error
         coercion = Coercion(
-            self.schema, constants="constant" in self.policy.allowed, steps=max(MAX_STEPS, len(text) // 2)
+            self.schema, constants="constant" in self.policy.allowed, steps=max(MAX_STEPS, len(text) // 4)
         )
         inner = unwrap_value(node, WRAPPER) if self.wrapped else None
         try:
