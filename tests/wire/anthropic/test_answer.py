@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from callm.errors import ProtocolError
 from callm.types import (
     Citation,
     Finish,
@@ -164,12 +165,17 @@ def test_arguments_nested_beyond_reason_are_no_json() -> None:
         ("pause_turn", "pause"),
         ("refusal", "refusal"),
         ("something_new", "other"),
-        (None, "other"),
     ],
 )
-def test_every_stop_reason_has_a_finish_reason(native: str | None, reason: str) -> None:
+def test_every_stop_reason_has_a_finish_reason(native: str, reason: str) -> None:
     assert run(START, ended(native), STOP)[-1] == Finish(reason, native)  # type: ignore[arg-type]  # a table of strings
     assert run_body(body(stop_reason=native)).finish_reason == reason
+
+
+def test_a_body_without_a_stop_reason_is_not_whole() -> None:
+    assert run(START, ended(None), STOP)[-1] == Finish("other")  # a stream has its marker
+    with pytest.raises(ProtocolError, match="no stop_reason"):
+        run_body(body(stop_reason=None))
 
 
 def test_the_matched_stop_sequence_is_told() -> None:

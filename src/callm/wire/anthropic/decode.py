@@ -93,6 +93,8 @@ class AnthropicFrames:
         for index, block in enumerate(content):
             self._answer.open(index, _inner({"content block": block}, "content block"), out)
             self._answer.close(index, out)
+        if self._answer.stop_reason is None:
+            raise _malformed("has no stop_reason, so it is not whole", frame)
         self._answer.finish(out)
         self.is_done = True
 
