@@ -1,6 +1,7 @@
 """The fault comparison's own logic: what is asked, what an observation means, and what the report says of it."""
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from bench.faults import trial
 from bench.faults.asking import PEERS
 from bench.faults.cases import CASES, CUT, MODES, NONE, WHOLE, mode_for, wire_of
 from bench.faults.report import GLANCE, Setting, agreement, glance, render
+from bench.faults.running import Bench
 from bench.faults.server import state
 from bench.faults.verdict import Observation, judge
 from callm.testing import ReceivedRequest, parse_fault
@@ -185,3 +187,13 @@ def test_the_guide_shows_the_table_of_the_report() -> None:
     table = report.partition("## At a glance\n\n")[2].partition("\n\n")[0]
     assert table.count("\n") > len(GLANCE)
     assert table in (ROOT / "docs" / "resilience.md").read_text("utf-8")
+
+
+def test_a_run_sees_what_a_peer_returned_or_raised_and_how_often_it_asked() -> None:
+    cases = [case for case in CASES if case.name in {"400", "length"}]
+    with Bench("callm", Path(sys.executable)) as bench:
+        found = bench.run(cases)
+    assert {key: (judge(key[0], seen), len(seen.times)) for key, seen in found.items()} == {
+        ("400", "call"): ("error", 1),
+        ("length", "typed"): ("error", 1),
+    }
