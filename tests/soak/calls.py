@@ -1,0 +1,187 @@
+"""So many calls through everything callm has, one in ten with a fault, one in twenty cancelled: nothing may grow.
+
+    python -m tests.soak.calls 100000
+"""
+
+import asyncio
+import gc
+import os
+import random
+import resource
+import statistics
+import sys
+import threading
+import time
+from collections import Counter
+
+from callm.client import Client
+from callm.errors import CallmError
+from callm.types import Message, Request
+from tests.soak.server import ServerProcess
+from tests.soak.stack import full_stack, held
+
+WORKERS = 32
+THREADS = 2
+EVERY = 1000
+WARM = 65.0  # seconds: a rate limiter remembers a minute, and a cache fills up
+MOST_SLOPE = 1024.0  # bytes of memory for each thousand calls
+
+
+class Sample:
+    """What the process holds in one moment."""
+
+    def __init__(self, calls: int, seconds: float) -> None:
+        gc.collect()
+        with open("/proc/self/statm", encoding="ascii") as file:
+            self.rss = int(file.read().split()[1]) * resource.getpagesize()
+        self.calls = calls
+        self.seconds = seconds
+        self.descriptors = len(os.listdir("/proc/self/fd"))
+        self.threads = threading.active_count()
+        self.objects = len(gc.get_objects())
+
+    def __str__(self) -> str:
+        return (
+            f"{self.seconds:6.0f} s {self.calls:8} calls  {self.rss / 2**20:7.2f} MiB  "
+            f"{self.descriptors:4} descriptors  "
+            f"{self.threads:3} threads  {self.objects:7} objects"
+        )
+
+
+class Soak:
+    """The calls of one run."""
+
+    def __init__(self, client: Client, total: int) -> None:
+        self._client = client
+        self._left = total
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self.done = 0
+        self.outcomes = Counter[str]()
+        self.samples: list[Sample] = []
+
+    def run(self) -> None:
+        """Make all of the calls: from async workers, and from threads."""
+        threads = [threading.Thread(target=self._sync, args=(random.Random(seed),)) for seed in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        asyncio.run(self._async())
+        for thread in threads:
+            thread.join()
+
+    def _next(self) -> int | None:
+        with self._lock:
+            self._left -= 1
+            return self._left if self._left >= 0 else None
+
+    def _end(self, outcome: str) -> None:
+        with self._lock:
+            self.done += 1
+            self.outcomes[outcome] += 1
+            if self.done % EVERY == 0:
+                self.samples.append(Sample(self.done, time.monotonic() - self._began))
+                if self.done % (5 * EVERY) == 0:
+                    print(self.samples[-1], flush=True)
+
+    @staticmethod
+    def _request(number: int) -> Request:
+        return Request((Message.user(f"again {number % 50}" if number % 10 == 0 else f"call {number}"),))
+
+    async def _async(self) -> None:
+        await asyncio.gather(*(self._worker(random.Random(100 + seed)) for seed in range(WORKERS)))
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, left
+
+    async def _worker(self, dice: random.Random) -> None:
+        while (number := self._next()) is not None:
+            one = self._call if dice.random() < 0.5 else self._stream
+            task = asyncio.ensure_future(one(self._request(number), dice))
+            if dice.random() < 0.05:
+                await asyncio.sleep(dice.random() * 0.02)
+                task.cancel()
+                if dice.random() < 0.3:
+                    await asyncio.sleep(0)
+                    task.cancel()
+            try:
+                self._end(await task)
+            except CallmError as error:
+                self._end(error.kind)
+            except asyncio.CancelledError:
+                self._end("cancelled")
+
+    async def _call(self, request: Request, dice: random.Random) -> str:
+        response = await self._client.call(request)
+        return "cached" if response.cached else "ok"
+
+    async def _stream(self, request: Request, dice: random.Random) -> str:
+        leaves = dice.random() < 0.05
+        async with self._client.stream(request) as events:
+            async for _ in events:
+                if leaves and dice.random() < 0.3:
+                    return "left"
+        return "ok"
+
+    def _sync(self, dice: random.Random) -> None:
+        while (number := self._next()) is not None:
+            outcome = "ok"
+            try:
+                if dice.random() < 0.5:
+                    self._client.call(self._request(number)).result()
+                else:
+                    with self._client.stream(self._request(number)) as events:
+                        for _ in events:
+                            if dice.random() < 0.01:
+                                outcome = "left"
+                                break
+            except CallmError as error:
+                outcome = error.kind
+            self._end(outcome)
+
+
+def slope(samples: list[Sample]) -> float:
+    """Return by how many bytes memory grew for each thousand calls."""
+    fit = statistics.linear_regression([sample.calls / 1000 for sample in samples], [sample.rss for sample in samples])
+    return fit.slope
+
+
+def report(soak: Soak) -> list[str]:
+    """Print what was measured, and return what is wrong with it."""
+    warm = [sample for sample in soak.samples if sample.seconds > WARM] or soak.samples[len(soak.samples) // 2 :]
+    grown = slope(warm)
+    descriptors = [sample.descriptors for sample in warm]
+    threads = {sample.threads for sample in warm[:-1]}
+    print(soak.samples[-1])
+    print(dict(soak.outcomes.most_common()))
+    print(f"after warm-up, {len(warm)} samples: {grown:.0f} bytes for each 1,000 calls,")
+    print(f"descriptors {min(descriptors)} to {max(descriptors)}, threads {sorted(threads)}")
+    half = len(warm) // 2
+    wrong = [f"memory grows by {grown:.0f} bytes for each 1,000 calls"] if grown > MOST_SLOPE else []
+    if statistics.fmean(descriptors[half:]) > statistics.fmean(descriptors[:half]) + 4:
+        wrong.append("descriptors grow")
+    if len(threads) > THREADS:
+        wrong.append(f"threads are not flat: {threads}")
+    return wrong
+
+
+def main(total: int) -> int:
+    os.environ["SOAK_KEY"] = "sk-soak"
+    began = Sample(0, 0.0)
+    with ServerProcess() as server:
+        server.tell("mix")
+        with full_stack(server.url) as client:
+            soak = Soak(client, total)
+            soak.run()
+            wrong = report(soak)
+            left = held(client)
+        print(f"{server.tell('good')} requests")
+    if left:
+        wrong.append(f"held at the end: {left}")
+    ended = Sample(soak.done, 0.0)
+    print(f"before {began}\nafter  {ended}")
+    for line in wrong:
+        print("WRONG:", line)
+    return len(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000))
