@@ -5,11 +5,11 @@
 
 import asyncio
 import gc
-import os
 import threading
 import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from callm.client import Client
@@ -21,7 +21,7 @@ from tests.support import busy
 MOST_DESCRIPTORS = 16  # connections that are kept alive, and their loops
 PATIENCE = 2.0
 
-_FD = "/proc/self/fd"
+DESCRIPTORS = Path("/proc/self/fd")
 
 _made: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
@@ -37,7 +37,7 @@ class Snapshot(NamedTuple):
 def watch() -> None:
     """Remember from now on every client, limiter and cap that is made, for as long as somebody holds it."""
     for kind in (Client, Limiter, Cap):
-        kind.__init__ = _remembering(kind.__init__)  # type: ignore[misc, assignment]
+        kind.__init__ = _remembering(kind.__init__)  # type: ignore[method-assign]
 
 
 def _remembering(make: Callable[..., None]) -> Callable[..., None]:
@@ -95,4 +95,4 @@ def _tasks() -> list[Any]:
 
 
 def _descriptors() -> int:
-    return len(os.listdir(_FD)) if os.path.isdir(_FD) else 0
+    return sum(1 for _ in DESCRIPTORS.iterdir()) if DESCRIPTORS.is_dir() else 0

@@ -66,11 +66,13 @@ class Played:
     """A client with the full stack over two models that are played."""
 
     def __init__(self, name: str, **entry: Any) -> None:
-        first, second = SCRIPTS[name]
-        scripts = {"openai/gpt-x": first, "anthropic/claude-x": second}
-        self.models = {name: Paced(*script, name=name) for name, script in scripts.items()}
+        names = ("openai/gpt-x", "anthropic/claude-x")
+        scripts: Any = SCRIPTS[name]
+        self.models = {name: Paced(*script, name=name) for name, script in zip(names, scripts, strict=True)}
         self.cap = Cap(tokens=1e9)
-        self.client = full_stack("http://127.0.0.1:1", cap=self.cap, **{"hedge": {"after": 0.3}, **entry})
+        retry = {"retries": 2 if name == "retried" else 1, "initial": 0.002}
+        usual = {"hedge": {"after": 0.3}, "retry": retry}
+        self.client = full_stack("http://127.0.0.1:1", cap=self.cap, **{**usual, **entry})
         self.client._builder = replace(self.client._builder, endpoint=lambda name, *_: self.models[name])
 
     def left(self) -> dict[str, float]:
@@ -175,7 +177,8 @@ class CancelledAt(Awaitable[Any]):
 
     def __await__(self) -> Generator[Any, Any, Any]:
         steps = 0
-        send, value = self._coroutine.send, None
+        send: Callable[[Any], Any] = self._coroutine.send
+        value: Any = None
         while True:
             try:
                 waits_for = send(value)
@@ -188,7 +191,7 @@ class CancelledAt(Awaitable[Any]):
             try:
                 yield waits_for
             except BaseException as error:
-                send, value = self._coroutine.throw, error  # type: ignore[assignment]
+                send, value = self._coroutine.throw, error
 
     def _cancel(self) -> None:
         self.reached = True
@@ -197,7 +200,7 @@ class CancelledAt(Awaitable[Any]):
         loop = asyncio.get_running_loop()
         loop.call_soon(task.cancel)
         if self._times > 1:
-            loop.call_soon(loop.call_soon, task.cancel)
+            loop.call_soon(lambda: loop.call_soon(task.cancel))
 
 
 @pytest.fixture(scope="module")

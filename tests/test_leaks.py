@@ -59,7 +59,7 @@ def test_a_thread_is_found_until_it_ends() -> None:
     assert leaks.left_behind(before) == []
 
 
-@pytest.mark.skipif(not os.path.isdir(leaks._FD), reason="this system does not tell")
+@pytest.mark.skipif(not leaks.DESCRIPTORS.is_dir(), reason="this system does not tell")
 def test_descriptors_are_counted() -> None:
     before = leaks.snapshot()
     opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(leaks.MOST_DESCRIPTORS + 3)]

@@ -1,6 +1,6 @@
 """Kill processes that write one cache, again and again, in mid-write: no entry is broken, and what was kept is still there.
 
-    python -m tests.soak.kills 100
+python -m tests.soak.kills 100
 """
 
 import os

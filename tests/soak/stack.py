@@ -34,7 +34,9 @@ def full_stack(url: str, *, cap: Cap | None = None, wait: float = 0.002, **entry
 
 def held(client: Client) -> dict[str, float]:
     """Return what a client holds, of each kind; all of it must be nothing when no call is under way."""
-    found = {f"{name}: {what}": count for name, limiter in client.limiters.items() for what, count in _of(limiter)}
+    found: dict[str, float] = {
+        f"{name}: {what}": count for name, limiter in client.limiters.items() for what, count in _of(limiter)
+    }
     found["open probes"] = sum(circuit.state == "half_open" for circuit in client.circuits.values())
     found["reserved"] = sum(cap.reserved() for cap in client._builder.caps)
     found["flights"] = sum(len(cache._flights) for cache in _caches(client.model()))
