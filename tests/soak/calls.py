@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -78,21 +79,19 @@ class Soak:
 
     def run(self) -> None:
         """Make all of the calls, so many at a time, and look at what is held when none is under way."""
-        with asyncio.Runner() as runner:
+        with asyncio.Runner() as runner, ThreadPoolExecutor(THREADS) as pool:
             while self._left:
-                self._round(runner)
+                self._round(runner, pool)
                 self.samples.append(Sample(self.done, time.monotonic() - self._began))
                 print(self.samples[-1], flush=True)
 
-    def _round(self, runner: asyncio.Runner) -> None:
+    def _round(self, runner: asyncio.Runner, pool: ThreadPoolExecutor) -> None:
         """Make calls from async workers, and from threads."""
         self._now = min(EVERY, self._left)
-        threads = [threading.Thread(target=self._sync, args=(random.Random(),)) for _ in range(THREADS)]
-        for thread in threads:
-            thread.start()
+        threads = [pool.submit(self._sync, random.Random()) for _ in range(THREADS)]
         runner.run(self._async())
         for thread in threads:
-            thread.join()
+            thread.result()
         left = held(self._client)
         assert not left, left
 
