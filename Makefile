@@ -2,7 +2,7 @@
 # All of them install what they need first, into .venv; a second time that takes no time.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint check fix demo bench docs
+.PHONY: help setup test soak lint check fix demo bench docs
 
 BIN := .venv/bin
 
@@ -19,6 +19,11 @@ setup: .venv/.ready  ## create .venv with everything to run, test and demonstrat
 
 test: setup  ## run the tests; ARGS="-k name" chooses
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: setup  ## ten minutes of calls, faults, kills and storms: nothing may grow or break
+	PYTHONPATH=. $(BIN)/python -m tests.soak.calls 100000
+	PYTHONPATH=. $(BIN)/python -m tests.soak.kills 100
+	PYTHONPATH=. $(BIN)/python -m tests.soak.storm 10
 
 lint: .venv/.ready-all  ## format, lint, types, imports: all of `check` but the tests
 	$(BIN)/ruff format --check .

@@ -1,7 +1,9 @@
 """Where a codec meets a transport."""
 
 import asyncio
+import time
 from contextlib import aclosing
+from email.utils import formatdate
 
 import pytest
 
@@ -101,6 +103,14 @@ def test_a_status_that_is_no_success_becomes_its_error(status, kind):
     _, batches, error = collect(endpoint((status, {**JSON, "x-request-id": "r"}, [b'{"error":{"message":"no"}}'])), HI)
     assert isinstance(error, kind)
     assert batches == [[ResponseHeaders(status, {**JSON, "x-request-id": "r"}, "r", "openai/m")]]
+
+
+@pytest.mark.parametrize(("date", "low", "high"), [({}, 25, 30), ({"date": "Mon, 21 Sep 2026 14:13:20 GMT"}, 0, 0)])
+def test_a_wait_until_a_time_counts_from_the_servers_clock_or_else_from_ours(date, low, high):
+    until = formatdate(time.time() + 30, usegmt=True) if not date else "Mon, 21 Sep 2026 14:13:10 GMT"
+    _, batches, error = collect(endpoint((429, {**JSON, **date, "retry-after": until}, [b"{}"])), HI)
+    assert low <= error.retry_after <= high
+    assert batches[0][0].headers == {**JSON, **date, "retry-after": until}  # as they came
 
 
 def test_a_page_of_a_proxy_is_a_protocol_error_that_quotes_it():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from callm.errors import APIError, CallmError, TransportError
@@ -76,7 +77,10 @@ class Endpoint:
     async def _decoder(self, answer: HTTPResponse, request: Request) -> Decoder:
         if 200 <= answer.status < 300:  # noqa: PLR2004  # the success statuses of RFC 9110, 15.3
             return self.codec.decoder(self.target, stream=_is_stream(answer, request))
-        raise self.codec.error(answer.status, answer.headers, await error_body(answer), self.target)
+        headers = answer.headers
+        if "date" not in headers:  # a wait until a time is counted from the server's clock, or else from ours
+            headers = {**headers, "date": datetime.now(UTC).isoformat()}
+        raise self.codec.error(answer.status, headers, await error_body(answer), self.target)
 
     def _complete(self, error: CallmError, answer: HTTPResponse) -> None:
         """Give `error` the model and the id of the request, and take the key out of it, should the server have repeated it."""

@@ -5,6 +5,7 @@ from callm.testing.canned_transport import CannedTransport
 from callm.testing.fault import PRESETS, Fault, parse_fault
 from callm.testing.fault_connection import ReceivedRequest
 from callm.testing.fault_server import FaultServer
+from callm.testing.key_limits import KeyLimit
 from callm.testing.replay import RecordingTransport, ReplayTransport
 from callm.testing.scripted_model import ScriptedModel
 
@@ -14,6 +15,7 @@ __all__ = [
     "CannedTransport",
     "Fault",
     "FaultServer",
+    "KeyLimit",
     "ReceivedRequest",
     "RecordingTransport",
     "ReplayTransport",

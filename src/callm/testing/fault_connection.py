@@ -53,6 +53,11 @@ class ReceivedRequest:
         """The body as Python data."""
         return msgspec.json.decode(self.body)
 
+    @property
+    def wire(self) -> Format:
+        """The format that its path speaks."""
+        return "anthropic" if self.path.partition("?")[0].endswith("/messages") else "openai_chat"
+
     def wait_closed(self, seconds: float = 5.0) -> float:
         """Wait until the connection's end was seen and return when that was, by `time.monotonic`.
 
@@ -83,7 +88,7 @@ class Connection(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, number: int, answer: Answer, choose: Callable[[], Fault], log: Log) -> None:
+    def __init__(self, number: int, answer: Answer, choose: Callable[[ReceivedRequest], Fault], log: Log) -> None:
         """Answer as `choose` says, and note in `log`; `answer` is what a fault without one of its own says."""
         self._number = number
         self._answer = answer
@@ -164,11 +169,11 @@ class Connection(asyncio.Protocol):
 
     async def _respond(self, request: ReceivedRequest) -> None:
         try:
-            fault = _own_fault(request) or self._choose()
+            fault = _own_fault(request) or self._choose(request)
         except ConfigError as error:
             self._refuse(400, str(error))
             return
-        wire: Format = "anthropic" if request.path.partition("?")[0].endswith("/messages") else "openai_chat"
+        wire = request.wire
         if fault.delay:
             await asyncio.sleep(fault.delay)
         if fault.at is not None and fault.at < 0:

@@ -14,6 +14,7 @@ import asyncio
 import socket
 import ssl
 import threading
+import time
 from collections import deque
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,7 @@ from typing import Self
 from callm.testing.answers import Answer
 from callm.testing.fault import Fault
 from callm.testing.fault_connection import Connection, Log, ReceivedRequest
+from callm.testing.key_limits import KeyLimit, KeyLimits
 
 
 class FaultServer:
@@ -30,14 +32,23 @@ class FaultServer:
     """
 
     def __init__(
-        self, answer: Answer | None = None, *, ssl_context: ssl.SSLContext | None = None, port: int = 0
+        self,
+        answer: Answer | None = None,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        port: int = 0,
+        rate_limit: KeyLimit | None = None,
     ) -> None:
-        """Answer with `answer` where nothing else is said; `ssl_context` makes it speak TLS; port 0 takes a free one."""
+        """Answer with `answer` where nothing else is said; `ssl_context` makes it speak TLS; port 0 takes a free one.
+
+        `rate_limit` is for each key; what it refuses takes nothing from the plan.
+        """
         self.connections = 0
         self._log = Log()
         self._answer = answer or Answer()
         self._ssl = ssl_context
         self._port = port
+        self._limits = None if rate_limit is None else KeyLimits(rate_limit)
         self._plan: deque[Fault] = deque()
         self._always = Fault()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -65,6 +76,8 @@ class FaultServer:
         """Forget what was planned and received, and drop the connections."""
         self._plan.clear()
         self._always = Fault()
+        if self._limits is not None:
+            self._limits.clear()
         if self._loop is not None:
             asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(5)
         self.requests.clear()
@@ -101,7 +114,12 @@ class FaultServer:
         self.connections += 1
         return Connection(self.connections, self._answer, self._choose, self._log)
 
-    def _choose(self) -> Fault:
+    def _choose(self, request: ReceivedRequest) -> Fault:
+        if self._limits is None:
+            return self._planned()
+        return self._limits.apply(request.wire, request.headers, self._planned, request.time, time.time())
+
+    def _planned(self) -> Fault:
         return self._plan.popleft() if self._plan else self._always
 
     def _serve(self, loop: asyncio.AbstractEventLoop, listening: socket.socket, ready: threading.Event) -> None:
