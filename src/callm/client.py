@@ -303,6 +303,8 @@ class Client(Closing):
         raise AssertionError("the loop above returns or raises")  # pragma: no cover
 
     def _ready(self, given: Any, options: Any) -> Request:
+        if isinstance(given, str) and options is None:  # a request that leaves all to the client: nothing to compare
+            return Request((Message.user(given),), settings=self._settings, options=self._options)
         request = Request((Message.user(given),)) if isinstance(given, str) else given
         if not isinstance(request, Request):
             raise ConfigError(f"a request must be a Request or a text, not {describe_type(request)}")

@@ -5,7 +5,7 @@ After that only where the caller asked for it (`on_break="restart"`), and then w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from callm.types import CONTENT, AttemptFailed, Continued, Restarted, Usage, UsageReport
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from callm.errors import CallmError
     from callm.types import Event, Request
+
+
+_COUNTS: Final = frozenset({UsageReport, Continued, AttemptFailed, Restarted})
 
 
 class Attempt:
@@ -32,8 +35,13 @@ class Attempt:
     def see(self, batch: Sequence[Event]) -> bool:
         """Take a batch; return whether nothing of what follows needs to be seen."""
         for event in batch:
-            if type(event) in CONTENT:
+            kind = type(event)
+            if kind in CONTENT:
                 self.delivered = True
+                if not self._may_restart:
+                    return True  # it can't be replaced any more, so nobody will ask what it has used
+            elif kind not in _COUNTS:
+                continue
             elif isinstance(event, UsageReport):
                 self.usage = event.usage if self._before is None else self._before + event.usage
             elif isinstance(event, Continued):

@@ -44,9 +44,10 @@ class Flight:
         self._line: deque[_Waiter] = deque()
         self._paused: float | None = None
 
-    def pause(self) -> None:
-        """Note that the leader's consumer has a batch."""
-        self._paused = self._loop.time()
+    def pause(self) -> float:
+        """Note that the leader's consumer has a batch, and return since when by the loop's clock."""
+        self._paused = now = self._loop.time()
+        return now
 
     def go_on(self) -> None:
         """Note that it asks for the next one."""
