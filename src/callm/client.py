@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _SETTINGS: Final = Settings()
 _OPTIONS: Final = CallOptions()
 _BACKOFF: Final = Backoff()
+_NOTHING: Final = Usage()
 
 
 class Client(Closing):
@@ -277,7 +278,7 @@ class Client(Closing):
         portal.run(self.aclose())
 
     async def _call(self, request: Request) -> Response:
-        used, total = Usage(), request.options.timeouts.total
+        used, total = _NOTHING, request.options.timeouts.total
         deadline = None if total is None else asyncio.get_running_loop().time() + total
         if request.stream and request.options.on_tick is None:  # nobody sees what came before a break
             request = _with_options(request, on_break="restart")
@@ -297,7 +298,7 @@ class Client(Closing):
                 used += response.usage
                 request = _with_options(reask(request, response.text, error), deadline=deadline)  # one for all of it
                 continue
-            if used == Usage():
+            if used == _NOTHING:
                 return response
             return msgspec.structs.replace(response, usage=used + response.usage)  # collectors keep that of the attempt
         raise AssertionError("the loop above returns or raises")  # pragma: no cover

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from callm.types import Event, Request
 
 
+_NOTHING: Final = Usage()
 _COUNTS: Final = frozenset({UsageReport, Continued, AttemptFailed, Restarted})
 
 
@@ -30,7 +31,7 @@ class Attempt:
         self._number = number
         self._before: Usage | None = None  # of the parts of the answer that are complete, once it was continued
         self.delivered = False
-        self.usage = Usage()
+        self.usage = _NOTHING
 
     def see(self, batch: Sequence[Event]) -> bool:
         """Take a batch; return whether nothing of what follows needs to be seen."""
@@ -45,11 +46,11 @@ class Attempt:
             elif isinstance(event, UsageReport):
                 self.usage = event.usage if self._before is None else self._before + event.usage
             elif isinstance(event, Continued):
-                self.usage = self._before = (self._before or Usage()) + event.usage
+                self.usage = self._before = (self._before or _NOTHING) + event.usage
             elif isinstance(event, AttemptFailed) and self._before is not None:
                 self.usage = self._before  # a part failed before it had content: those before it are out
             elif isinstance(event, AttemptFailed | Restarted):  # of a model inside: what it delivered is discarded
-                self.delivered, self.usage, self._before = False, Usage(), None
+                self.delivered, self.usage, self._before = False, _NOTHING, None
         return self.delivered and not self._may_restart
 
     @property
