@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["call", "sync_call", "stream", "typed", "partials", "read", "repair", "grow", "growth"]
+Kind = Literal["call", "sync_call", "stream", "typed", "partials", "read", "repair", "grow", "growth", "resilience"]
 
 OFFLINE: Final = ("read", "repair", "grow", "growth")
 """Kinds of cases that need no server: a text is parsed."""
@@ -57,7 +57,8 @@ class Case:
 class Entry:
     """A peer, and in which way: `callm:sync` calls without a loop, `callm:uvloop` runs on uvloop.
 
-    Where growth is measured, it is the text, and how many KB of it: `callm:quotes-1024`.
+    Where growth is measured, it is the text, and how many KB of it: `callm:quotes-1024`; in `resilience`, what stands
+    around what: `callm:memory-call-full`.
     """
 
     peer: str
@@ -72,6 +73,11 @@ class Entry:
 
 _READERS: Final = ("pydantic", "callm", "instructor", "baml-py")
 _GROWERS: Final = ("callm", "jiter", "pydantic", "instructor", "partial-json-parser", "baml-py")
+_STACKS: Final = tuple(
+    f"{work}-{stack}"
+    for work in ("memory-call", "server-call", "memory-stream", "server-stream", "memory-reads")
+    for stack in ("default", "full")
+)
 _HOSTILE: Final = ("damaged", "brackets", "quotes", "backslashes", "fences", "unclosed", "commas")
 
 CASES: Final = (
@@ -165,6 +171,15 @@ CASES: Final = (
         1,
         "text",
         (*(f"callm:{text}-1024" for text in _HOSTILE), "callm:plain-5120"),
+    ),
+    Case(
+        "resilience",
+        "What stands around a call",
+        "resilience",
+        "",
+        1,
+        "call or event",
+        tuple(f"callm:{row}" for row in (*_STACKS, "memory-hit", "sqlite-hit", "limiter", "waiters-10000")),
     ),
 )
 

@@ -36,7 +36,26 @@ text so far at each delta. Where a run of that would take longer than a round, *
 done, spread evenly over the text, and the figure is their mean. jiter and partial-json-parser know no types; pydantic gets
 dictionaries without required keys, and so does pydantic-ai: their partial validation does nothing for a model. *Values*
 is how many a run delivered: callm leaves out those equal to the one before, baml-py's stream those overtaken.
+
+**What stands around a call** is measured against the bare endpoint, whose events are added up to a response: both in each
+round, on the same connection. *default* is the client as it comes, with retries and time limits; *full* has a fallback, a rate
+limit, a circuit breaker and a cache as well, and always new prompts. An event's figure holds its share of the call.
 """
+
+_WORK: Final = {
+    "memory-call": "a call, in memory",
+    "server-call": "a call, from the server",
+    "memory-stream": "an event of 2,000, 100 in a read, in memory",
+    "server-stream": "an event of 2,000, from the server",
+    "memory-reads": "an event of 2,000, each a read of its own, in memory",
+}
+_ROWS: Final = {
+    **{f"{work}-{stack}": f"{title}: {stack}" for work, title in _WORK.items() for stack in ("default", "full")},
+    "memory-hit": "a call that the cache answers from memory",
+    "sqlite-hit": "a call that the cache answers from SQLite",
+    "limiter": "a turn of the rate limiter, nobody waits",
+    "waiters-10000": "10,000 who come at once to a rate limiter that lets one go at a time",
+}
 
 _FLOORS: Final = {"read": "pydantic", "repair": "json-repair", "grow": "jiter", "partials": "instructor"}
 """Kind of case to the peer whose figure the others are divided by; else it is aiohttp."""
@@ -63,7 +82,8 @@ def render(results: Results, setting: Setting) -> str:
     """Return the whole report."""
     parts = [f"# Benchmarks\n\nWritten by `make bench` on {setting.when}.\n", _targets(results), _COUNTED]
     measured = [case for case in CASES if case.name in results.rounds or case.name in results.failed]
-    parts += [_growth(results, case) if case.kind == "growth" else _case(results, case) for case in measured]
+    special = {"growth": _growth, "resilience": _resilience}
+    parts += [special.get(case.kind, _case)(results, case) for case in measured]
     parts += [_cold(results), _help(results), _setting(setting)]
     return "\n".join(part for part in parts if part)
 
@@ -139,6 +159,25 @@ def _growth(results: Results, case: Case) -> str:
         cells = [number(None if value is None else value / 1e3) for value in (half, whole)]
         rows.append((texts.TITLES[kind], size, *cells, number(results.growth(case.name, peer))))
     heads = ("text", "KB", "half of it: CPU ms", "all: CPU ms", "all / half")
+    return f"## {case.title} (`{case.name}`)\n\n" + table(heads, rows) + _failures(results, case.name)
+
+
+def _resilience(results: Results, case: Case) -> str:
+    rows: list[tuple[str, ...]] = []
+    for peer in case.peers:
+        if peer not in results.rounds.get(case.name, {}):
+            continue
+        spread = results.spread(case.name, peer)
+        rows.append(
+            (
+                _ROWS[Entry.parse(peer).variant],
+                number(results.median(case.name, peer)),
+                number(results.over_bare(case.name, peer)),
+                "-" if spread is None else f"{spread:.0%}",
+                number(results.median(case.name, peer, "wall")),
+            )
+        )
+    heads = ("", "CPU us", "over the bare endpoint", "spread", "wall us")
     return f"## {case.title} (`{case.name}`)\n\n" + table(heads, rows) + _failures(results, case.name)
 
 

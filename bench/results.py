@@ -53,6 +53,11 @@ class Results:
         one, two = self.median(case, peer, fact), self.median(case, other, fact)
         return one - two if one is not None and two is not None else None
 
+    def over_bare(self, case: str, peer: str) -> float | None:
+        """Return what the same costs more than with the bare endpoint: the median of the rounds' own differences, or None."""
+        rounds = self.rounds.get(case, {}).get(peer, [])
+        return median(facts["cpu"] - facts["bare"] for facts in rounds) if rounds and "bare" in rounds[0] else None
+
     def growth(self, case: str, peer: str) -> float | None:
         """Return how many times as much a text costs as its half: the median of the rounds' own ratios, or None."""
         ratios = [facts["cpu"] / facts["half"] for facts in self.rounds.get(case, {}).get(peer, []) if facts["half"]]
@@ -90,6 +95,10 @@ def _median(case: str, peer: str, fact: str) -> Callable[[Results], float | None
     return lambda results: results.median(case, peer, fact)
 
 
+def _stack(row: str) -> Callable[[Results], float | None]:
+    return lambda results: results.over_bare("resilience", f"callm:{row}")
+
+
 def _sync_overhead(results: Results) -> float | None:
     # The portal's loop is uvloop where that is installed, so the async call to compare with is the one on uvloop.
     return results.difference("call-1", "callm:sync", "callm:uvloop")
@@ -115,6 +124,7 @@ def _steepest(results: Results) -> float | None:
 
 
 _LONG: Final = "callm:plain-5120"
+_WAITERS: Final = "callm:waiters-10000"
 
 
 def _at_most(title: str, limit: float, unit: str, measure: Callable[[Results], float | None]) -> Target:
@@ -155,6 +165,14 @@ TARGETS: Final = (
     _at_least("typed stream of 32 KB: instructor / callm", 50, "x", _ratio("partials-32", "instructor", "callm")),
     _at_least("typed stream of 32 KB: pydantic-ai / callm", 50, "x", _ratio("partials-32", "pydantic-ai", "callm")),
     _at_least("typed stream of 32 KB: baml-py / callm", 1, "x", _ratio("partials-32", "baml-py", "callm")),
+    _at_most("full stack over bare endpoint, call in memory", 60, "us", _stack("memory-call-full")),
+    _at_most("full stack over bare endpoint, call to a server", 60, "us", _stack("server-call-full")),
+    _at_most("full stack over bare endpoint, event in memory", 1, "us", _stack("memory-stream-full")),
+    _at_most("full stack over bare endpoint, event from a server", 1, "us", _stack("server-stream-full")),
+    _at_most("rate limiter, nobody waits", 3, "us", _median("resilience", "callm:limiter", "cpu")),
+    _at_most("rate limiter, 10,000 waiters / 5,000", 2.3, "x", lambda results: results.growth("resilience", _WAITERS)),
+    _at_most("call that hits the cache in memory", 40, "us", _median("resilience", "callm:memory-hit", "cpu")),
+    _at_most("call that hits the cache in SQLite", 120, "us", _median("resilience", "callm:sqlite-hit", "cpu")),
     _at_most("cold start: import, client, first call", 200, "ms", _median("cold", "callm", "total")),
     _at_most("cold start: peak memory", 45, "MB", _median("cold", "callm", "megabytes")),
     _at_most("import callm", 50, "ms", _median("cold", "callm", "import")),

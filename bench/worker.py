@@ -21,12 +21,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from bench import payload, texts
 from bench.cases import CASES, LONG, OFFLINE, Case, Entry
 from bench.peer import Client, Grown, Streamed, load
 from bench.reading import Reading, WrongAnswer, open_reading
+from bench.resilience import Stack, open_stack
 
 WARM_UP: Final = 0.2
 """Seconds of work before anything is measured; at least one round for each task."""
@@ -123,6 +124,9 @@ class Work:
         self._loop.close()
 
 
+Anything: TypeAlias = Work | Reading | Stack
+
+
 async def _open(entry: Entry, url: str) -> Client:
     return load(entry.peer).Client(url, entry.variant)
 
@@ -135,20 +139,22 @@ def _new_loop(variant: str) -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def open_work(case: Case, entry: Entry, url: str, seconds: float) -> Work | Reading:
+def open_work(case: Case, entry: Entry, url: str, seconds: float) -> Anything:
     """Prepare a case of a peer: `url` is that of the mock server."""
     if case.kind in OFFLINE:
         return open_reading(case, entry, seconds)
+    if case.kind == "resilience":
+        return open_stack(entry.variant, url)
     return Work(case, entry, f"{url}/{case.scenario}")
 
 
-def begin(work: Work | Reading) -> tuple[dict[str, float], float]:
+def begin(work: Anything) -> tuple[dict[str, float], float]:
     """Do the work for the first time and check it; return what a round returns, and the seconds it took."""
     started = perf_counter()
     return measure(work, 1), perf_counter() - started
 
 
-def calibrate(work: Work | Reading, seconds: float) -> int:
+def calibrate(work: Anything, seconds: float) -> int:
     """Warm up, and return how often to do the work so that it takes about `seconds`."""
     step = work.concurrency
     times, spent = 0, 0.0
@@ -161,7 +167,7 @@ def calibrate(work: Work | Reading, seconds: float) -> int:
     return step * max(1, round(seconds / spent))
 
 
-def measure(work: Work | Reading, times: int) -> dict[str, float]:
+def measure(work: Anything, times: int) -> dict[str, float]:
     """Do a round and return microseconds of CPU and of wall time for one unit of the work, and the peak memory."""
     gc.collect()
     units = times * work.units
@@ -170,8 +176,11 @@ def measure(work: Work | Reading, times: int) -> dict[str, float]:
     wall, used = perf_counter() - wall_before, cpu() - cpu_before
     work.check()
     facts = {"cpu": used / units * 1e6, "wall": wall / units * 1e6, "memory": peak_memory(), "units": work.units}
-    half = work.half if isinstance(work, Reading) else None
-    return facts if half is None else facts | {"half": measure(half, times)["cpu"]}
+    for name in ("half", "bare"):
+        other: Anything | None = getattr(work, name, None)
+        if other is not None:
+            facts[name] = measure(other, times)["cpu"]
+    return facts
 
 
 def main() -> None:

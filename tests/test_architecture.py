@@ -244,5 +244,22 @@ def test_importing_callm_loads_fewer_than_200_modules(imports: list[tuple[float,
     assert max(modules for _, modules, _ in imports) < MAX_IMPORT_MODULES
 
 
+PLAIN = """
+import sys
+import callm
+callm.Client("openai/x", api_key="x").model()
+print(*sorted(sys.modules))
+"""
+
+
+def test_a_plain_client_imports_nothing_that_it_does_not_have() -> None:
+    """Together these would take longer than all the rest of ours."""
+    done = subprocess.run([sys.executable, "-c", PLAIN], capture_output=True, text=True, check=True)
+    optional = ("breaker", "budget", "cache", "checked", "continuation", "hedge", "limiter", "preset", "rate_limit")
+    names = {f"callm.middleware.{name}" for name in optional} | {"callm.config.plan", "callm.io.stores"}
+    names |= {"callm.parse.output", "callm.prompt", "difflib", "minijinja", "sqlite3", "tomllib"}
+    assert names.isdisjoint(done.stdout.split()), names & set(done.stdout.split())
+
+
 def test_importing_callm_opens_nothing(imports: list[tuple[float, int, list[str]]]) -> None:
     assert [opened for _, _, opened in imports if opened] == []

@@ -11,7 +11,7 @@ from callm.errors import CallmError, ConfigError
 from callm.io.call import Dual
 from callm.middleware.deadline import CallWatch
 from callm.middleware.timeout import has_content
-from callm.parse.output import check_finish
+from callm.parse.finish import check_finish
 from callm.types import Event, Response, TextDelta
 
 if TYPE_CHECKING:

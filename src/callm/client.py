@@ -14,21 +14,18 @@ import msgspec
 from callm.calls import ResponseStream, run
 from callm.config.build import Builder, caps_of, usual_entry
 from callm.config.entries import open_config
-from callm.config.plan import outcomes, tree
 from callm.errors import ConfigError, LengthError, OutputError, RefusalError, describe_type
 from callm.io import portal
 from callm.io.call import Call, Closing
 from callm.io.credentials import check_address, check_key
 from callm.io.endpoint import Endpoint
 from callm.io.endpoints import Endpoints
-from callm.io.stores import open_store
 from callm.io.transports import Transports
 from callm.middleware.fallback import Fallback
 from callm.middleware.preset import Preset
 from callm.middleware.timeout import Timeout
 from callm.policy.backoff import Backoff
 from callm.policy.retry_budget import RetryBudget
-from callm.prompt.reask import reask
 from callm.types import CallOptions, Message, Request, Response, Secret, Settings, Timeouts, Usage
 
 if TYPE_CHECKING:
@@ -49,6 +46,7 @@ if TYPE_CHECKING:
 _SETTINGS: Final = Settings()
 _OPTIONS: Final = CallOptions()
 _BACKOFF: Final = Backoff()
+_NOTHING: Final = Usage()
 
 
 class Client(Closing):
@@ -118,7 +116,7 @@ class Client(Closing):
             self._config,
             usual_entry(retries, rate_limit, breaker, cache, hedge, continue_length),
             self._endpoints.make,
-            partial(open_store, cache),
+            partial(_store, cache),
             RetryBudget(**self._config.retry_budget),
             (*budgets, *caps_of(self._config)),
         )
@@ -228,6 +226,8 @@ class Client(Closing):
         Raises:
             ConfigError: no provider or client of that name, or no name at all.
         """
+        from callm.config.plan import outcomes, tree  # noqa: PLC0415  # imported by who asks
+
         outline = copy(self)
         outline._builder = self._builder.at(self._endpoints.outline, apart=True)
         outline._models = {}
@@ -278,7 +278,7 @@ class Client(Closing):
         portal.run(self.aclose())
 
     async def _call(self, request: Request) -> Response:
-        used, total = Usage(), request.options.timeouts.total
+        used, total = _NOTHING, request.options.timeouts.total
         deadline = None if total is None else asyncio.get_running_loop().time() + total
         if request.stream and request.options.on_tick is None:  # nobody sees what came before a break
             request = _with_options(request, on_break="restart")
@@ -293,15 +293,19 @@ class Client(Closing):
             except OutputError as error:
                 if not left:
                     raise
+                from callm.prompt.reask import reask  # noqa: PLC0415  # with all of the prompts: 5 ms
+
                 used += response.usage
                 request = _with_options(reask(request, response.text, error), deadline=deadline)  # one for all of it
                 continue
-            if used == Usage():
+            if used == _NOTHING:
                 return response
             return msgspec.structs.replace(response, usage=used + response.usage)  # collectors keep that of the attempt
         raise AssertionError("the loop above returns or raises")  # pragma: no cover
 
     def _ready(self, given: Any, options: Any) -> Request:
+        if isinstance(given, str) and options is None:  # a request that leaves all to the client: nothing to compare
+            return Request((Message.user(given),), settings=self._settings, options=self._options)
         request = Request((Message.user(given),)) if isinstance(given, str) else given
         if not isinstance(request, Request):
             raise ConfigError(f"a request must be a Request or a text, not {describe_type(request)}")
@@ -313,6 +317,12 @@ class Client(Closing):
         if settings is request.settings and options is request.options:
             return request
         return msgspec.structs.replace(request, settings=settings, options=options)
+
+
+def _store(given: Any, path: str) -> CacheStore:
+    from callm.io.stores import open_store  # noqa: PLC0415  # SQLite is imported by who has a cache
+
+    return open_store(given, path)
 
 
 def _with_options(request: Request, **changed: Any) -> Request:

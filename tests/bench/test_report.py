@@ -77,3 +77,13 @@ def test_growth_has_a_row_for_each_text() -> None:
     results = Results()
     results.add("growth", "callm:quotes-1024", {"cpu": 600e3, "half": 300e3})
     assert "| an unclosed string of quotes | 1024 | 300 | 600 | 2.00 |" in report(results)
+
+
+def test_a_stack_shows_what_it_costs_over_the_bare_endpoint() -> None:
+    results = measured()
+    results.add("resilience", "callm:memory-call-full", {"cpu": 80.0, "wall": 90.0, "memory": 1e6, "bare": 25.0})
+    results.add("resilience", "callm:limiter", {"cpu": 2.5, "wall": 2.5, "memory": 1e6})
+    text = report(results)
+    assert "| a call, in memory: full | 80.0 | 55.0 | 0% | 90.0 |" in text
+    assert "| a turn of the rate limiter, nobody waits | 2.50 | - | 0% | 2.50 |" in text
+    assert "| full stack over bare endpoint, call in memory | at most 60 us | 55.0 us | reached |" in text

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, HttpUrl, RootModel, TypeAdapter, field_validator
 from typing_extensions import TypeAliasType
 
-from callm.errors import CallmError, ContentFilterError, LengthError, OutputError, RefusalError
-from callm.parse.output import Output, check_finish
-from callm.types import FinishReason, Response
+from callm.errors import OutputError
+from callm.parse.output import Output
 
 
 class Colour(enum.Enum):
@@ -235,30 +234,6 @@ def test_what_is_not_the_type_is_refused_with_its_place(annotation: Any, text: s
 def test_depth_is_no_danger() -> None:
     with pytest.raises(OutputError, match="200 deep"):
         Output(Item).parse("[" * 100_000)
-
-
-@pytest.mark.parametrize(
-    ("reason", "refusal", "expected"),
-    [
-        ("length", "I won't", LengthError),
-        ("length", "", LengthError),
-        ("refusal", "", RefusalError),
-        ("stop", "I won't", RefusalError),
-        ("content_filter", "I won't", RefusalError),
-        ("content_filter", "", ContentFilterError),
-        ("stop", "", None),
-        (None, "", None),
-    ],
-)
-def test_the_finish_is_blamed_before_the_text(
-    reason: FinishReason | None, refusal: str, expected: type[CallmError] | None
-) -> None:
-    response = Response(finish_reason=reason, refusal=refusal)
-    if expected is None:
-        check_finish(response)
-    else:
-        with pytest.raises(expected):
-            check_finish(response)
 
 
 def test_an_output_survives_pickle() -> None:

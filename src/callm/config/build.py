@@ -7,6 +7,8 @@ rate limiter's line for long; a hit of the cache takes none at all; the one laye
 strategy is around whole models. What calls share (circuits, limiters, caches, turns) belongs to the client, by endpoint.
 """
 
+# ruff: noqa: PLC0415  # what only some clients have is imported for these: all of it would take longer than the rest
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -16,26 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 from callm.config.entries import Breaking, Caching, Config, Entry, Hedging, RateLimits, settings, suggestion
 from callm.errors import ConfigError
-from callm.middleware.breaker import Breaker
-from callm.middleware.budget import Budget, Cap
-from callm.middleware.cache import Cache
-from callm.middleware.checked import Checked
-from callm.middleware.continuation import Continuation
 from callm.middleware.fallback import Fallback
-from callm.middleware.hedge import Hedge
-from callm.middleware.limiter import Limiter
-from callm.middleware.preset import Preset
-from callm.middleware.rate_limit import RateLimit
 from callm.middleware.retry import Retry
-from callm.middleware.round_robin import RoundRobin
 from callm.middleware.timeout import Timeout
 from callm.policy.backoff import Backoff
-from callm.policy.breaker import Circuit
-from callm.policy.latency import Latency
 from callm.policy.retry_budget import RetryBudget
 
 if TYPE_CHECKING:
+    from callm.middleware.budget import Cap
     from callm.middleware.cache import CacheStore
+    from callm.middleware.limiter import Limiter
+    from callm.policy.breaker import Circuit
     from callm.types import Model
 
 EndpointOf = Callable[[str, str | None, str | None], Any]
@@ -63,9 +56,9 @@ class Builder:
     store: Callable[[str], CacheStore]
     retry_budget: RetryBudget
     caps: tuple[Cap, ...] = ()
-    circuits: dict[str, Circuit] = field(default_factory=dict[str, Circuit])
-    limiters: dict[str, Limiter] = field(default_factory=dict[str, Limiter])
-    _stores: dict[Caching, CacheStore] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # the name is not there at run time
+    circuits: dict[str, Circuit] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # the name is not there at run time
+    limiters: dict[str, Limiter] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # likewise
+    _stores: dict[Caching, CacheStore] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # likewise
 
     def at(self, endpoint: EndpointOf, *, apart: bool) -> Builder:
         """Return a builder that makes its endpoints with `endpoint`; `apart`, with circuits and limiters of its own."""
@@ -100,12 +93,16 @@ class Builder:
     def strategy(self, entry: Entry, children: tuple[Model, ...], where: str) -> Model:
         """Return the strategy of `entry` over `children`."""
         if entry.check_output:
+            from callm.middleware.checked import Checked
+
             children = tuple(map(Checked, children))
         try:
             model: Model
             if entry.fallback:
                 model = Fallback(children)
             else:
+                from callm.middleware.round_robin import RoundRobin
+
                 model = RoundRobin.of(*children, weights=entry.weights, start=entry.start)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
@@ -115,7 +112,11 @@ class Builder:
 
     def around(self, model: Model) -> Model:
         """Return `model` within the budgets."""
-        return Budget(model, self.caps) if self.caps else model
+        if not self.caps:
+            return model
+        from callm.middleware.budget import Budget
+
+        return Budget(model, self.caps)
 
     def _model(self, model_name: str, entry: Entry, name: str) -> Model:
         """Return the tree of one endpoint."""
@@ -126,33 +127,46 @@ class Builder:
                 raise
             raise ConfigError(f"{self.config.name}: clients.{name}: {error}") from error
         if entry.breaker:
-            model = Breaker(model, self._circuit(name, Breaking() if entry.breaker is True else entry.breaker))
+            model = self._guarded(model, name, Breaking() if entry.breaker is True else entry.breaker)
         if entry.rate_limit is not None:
-            model = RateLimit(model, self._limiter(name, entry.rate_limit))
+            model = self._limited(model, name, entry.rate_limit)
         if entry.hedge:
             model = _hedge(model, Hedging() if entry.hedge is True else entry.hedge)
         if entry.cache:
-            caching = Caching() if entry.cache is True else entry.cache
-            model = Cache(model, self._store(caching), salt=caching.salt, ttl=caching.ttl, timing=caching.timing)
+            model = self._cached(model, Caching() if entry.cache is True else entry.cache)
         backoff = _backoff(self.usual.retry if entry.retry is None else entry.retry)
         return self._outside(Retry(model, backoff, self.retry_budget), entry)
 
     def _outside(self, model: Model, entry: Entry) -> Model:
         if entry.continue_length:
+            from callm.middleware.continuation import Continuation
+
             model = Continuation(model, entry.continue_length, prefill=entry.prefill)
         if entry.settings or entry.timeouts:
+            from callm.middleware.preset import Preset
+
             seconds = {key: None if value is False else value for key, value in entry.timeouts.items()}
             model = Preset(model, settings(entry.settings, "settings"), seconds)
         return model
 
-    def _circuit(self, name: str, breaking: Breaking) -> Circuit:
-        return self.circuits.setdefault(name, Circuit(**_fields(breaking)))
+    def _guarded(self, model: Model, name: str, breaking: Breaking) -> Model:
+        from callm.middleware.breaker import Breaker
+        from callm.policy.breaker import Circuit
 
-    def _limiter(self, name: str, limits: RateLimits) -> Limiter:
-        return self.limiters.setdefault(name, Limiter(**_fields(limits), name=f"rate limit of {name}"))
+        return Breaker(model, self.circuits.setdefault(name, Circuit(**_fields(breaking))))
 
-    def _store(self, caching: Caching) -> CacheStore:
-        return self._stores.get(caching) or self._stores.setdefault(caching, self.store(caching.path))
+    def _limited(self, model: Model, name: str, limits: RateLimits) -> Model:
+        from callm.middleware.limiter import Limiter
+        from callm.middleware.rate_limit import RateLimit
+
+        limiter = self.limiters.setdefault(name, Limiter(**_fields(limits), name=f"rate limit of {name}"))
+        return RateLimit(model, limiter)
+
+    def _cached(self, model: Model, caching: Caching) -> Model:
+        from callm.middleware.cache import Cache
+
+        store = self._stores.get(caching) or self._stores.setdefault(caching, self.store(caching.path))
+        return Cache(model, store, salt=caching.salt, ttl=caching.ttl, timing=caching.timing)
 
 
 def usual_entry(  # what `Client` takes for a model
@@ -183,6 +197,10 @@ def usual_entry(  # what `Client` takes for a model
 
 def caps_of(config: Config) -> tuple[Cap, ...]:
     """Return the budgets of a config."""
+    if not config.budgets:
+        return ()
+    from callm.middleware.budget import Cap
+
     caps: list[Cap] = []
     for number, spending in enumerate(config.budgets):
         try:
@@ -193,6 +211,9 @@ def caps_of(config: Config) -> tuple[Cap, ...]:
 
 
 def _hedge(model: Model, hedging: Hedging) -> Model:
+    from callm.middleware.hedge import Hedge
+    from callm.policy.latency import Latency
+
     delay = Latency(hedging.percentile) if hedging.after is None else hedging.after
     return Hedge((model, model), delay)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, cast
@@ -300,6 +299,8 @@ def _hint(field: str, kind: Any) -> str:
 def suggestion(word: str, known: Any) -> str:
     """Return what to say of an unknown `word`: the known one it is close to, or all of them."""
     names = sorted(known)
+    import difflib  # noqa: PLC0415  # 2 ms, for a message
+
     close = difflib.get_close_matches(word, names, 1, 0.6)
     return f": did you mean {close[0]!r}?" if close else f": known are {', '.join(names) or 'none'}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
@@ -28,6 +27,8 @@ def read(source: Source) -> tuple[Mapping[str, Any], str]:
     if not isinstance(given, str | Path):
         raise ConfigError(f"a config must be a dictionary or the path of a TOML file, not {describe_type(given)}")
     path = Path(given)
+    import tomllib  # noqa: PLC0415  # 2 ms, for those who have a file
+
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -58,6 +59,8 @@ def _own(tables: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _has_own(project: Path) -> bool:
+    import tomllib  # noqa: PLC0415  # likewise
+
     try:
         return bool(_own(tomllib.loads(project.read_text("utf-8"))))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):

@@ -70,12 +70,13 @@ class MemoryStore:
 
     def set(self, key: str, value: bytes, now: float, ttl: float | None) -> None:
         """See `CacheStore.set`."""
+        size = _size(key, value)
         with self._own_lock():
             self._drop(key)
-            if self._closed or _size(key, value) > self._max_bytes:
+            if self._closed or size > self._max_bytes:
                 return
             self._entries[key] = value, None if ttl is None else now + ttl
-            self.bytes += _size(key, value)
+            self.bytes += size
             while len(self._entries) > self._max_entries or self.bytes > self._max_bytes:
                 self._drop(next(iter(self._entries)))
 

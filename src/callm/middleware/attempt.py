@@ -5,7 +5,7 @@ After that only where the caller asked for it (`on_break="restart"`), and then w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from callm.types import CONTENT, AttemptFailed, Continued, Restarted, Usage, UsageReport
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from callm.errors import CallmError
     from callm.types import Event, Request
+
+
+_NOTHING: Final = Usage()
+_COUNTS: Final = frozenset({UsageReport, Continued, AttemptFailed, Restarted})
 
 
 class Attempt:
@@ -27,21 +31,26 @@ class Attempt:
         self._number = number
         self._before: Usage | None = None  # of the parts of the answer that are complete, once it was continued
         self.delivered = False
-        self.usage = Usage()
+        self.usage = _NOTHING
 
     def see(self, batch: Sequence[Event]) -> bool:
         """Take a batch; return whether nothing of what follows needs to be seen."""
         for event in batch:
-            if type(event) in CONTENT:
+            kind = type(event)
+            if kind in CONTENT:
                 self.delivered = True
+                if not self._may_restart:
+                    return True  # it can't be replaced any more, so nobody will ask what it has used
+            elif kind not in _COUNTS:
+                continue
             elif isinstance(event, UsageReport):
                 self.usage = event.usage if self._before is None else self._before + event.usage
             elif isinstance(event, Continued):
-                self.usage = self._before = (self._before or Usage()) + event.usage
+                self.usage = self._before = (self._before or _NOTHING) + event.usage
             elif isinstance(event, AttemptFailed) and self._before is not None:
                 self.usage = self._before  # a part failed before it had content: those before it are out
             elif isinstance(event, AttemptFailed | Restarted):  # of a model inside: what it delivered is discarded
-                self.delivered, self.usage, self._before = False, Usage(), None
+                self.delivered, self.usage, self._before = False, _NOTHING, None
         return self.delivered and not self._may_restart
 
     @property

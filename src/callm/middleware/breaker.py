@@ -63,12 +63,13 @@ class Breaker:
 
     def _enter(self) -> tuple[int, bool]:
         """Return the number of the entry, and whether the call is the probe."""
+        now = self._now()
+        circuit = self.circuit
         with _LOCK:
-            now = self._now()
-            entry = self.circuit.enter(now)
+            entry = circuit.enter(now)
             if entry is not None:
-                return entry, self.circuit.state == "half_open"
-            reason, wait = self.circuit.refusal(now)
+                return entry, circuit.state == "half_open"
+            reason, wait = circuit.refusal(now)
         error = CircuitOpen(f"the circuit of {self.name} is {reason}", retry_after=wait)
         error.model = self.name
         raise error

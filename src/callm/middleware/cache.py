@@ -82,36 +82,28 @@ class Cache:
         """The name of the model inside."""
         return self.inner.name
 
-    async def stream(self, request: Request) -> Events:
+    def stream(self, request: Request) -> Events:
         """See `Model.stream`."""
         key = self._key(request)
-        if key is None:
-            async with aclosing(self.inner.stream(request)) as batches:
-                async for batch in batches:
-                    yield batch
-            return
-        found = await self._find(key, request)
-        if isinstance(found, Flight):
-            async with aclosing(self._ask(key, request, found)) as batches:
-                async for batch in batches:
-                    yield batch
-            return
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        yield [CacheHit(max(0.0, self.clock() - found.created))]
-        for offset, batch in found.batches:
-            if self.timing and (wait := began + offset - loop.time()) > 0:
-                await asyncio.sleep(wait)
-            yield list(batch)  # a copy, for others may play the same entry
+        return self.inner.stream(request) if key is None else self._stream(key, request)
 
-    async def _ask(self, key: str, request: Request, flight: Flight) -> Events:
+    async def _stream(self, key: str, request: Request) -> Events:
         loop = asyncio.get_running_loop()
-        began, recording, landed = loop.time(), Recording(), False
+        found = await self._find(key, request)
+        if isinstance(found, Entry):
+            began = loop.time()
+            yield [CacheHit(max(0.0, self.clock() - found.created))]
+            for offset, batch in found.batches:
+                if self.timing and (wait := began + offset - loop.time()) > 0:
+                    await asyncio.sleep(wait)
+                yield list(batch)  # a copy, for others may play the same entry
+            return
+        flight, recording, landed = found, Recording(), False
         try:
+            began = loop.time()
             async with aclosing(self.inner.stream(request)) as batches:
                 async for batch in batches:
-                    recording.add(loop.time() - began, batch)
-                    flight.pause()
+                    recording.add(flight.pause() - began, batch)
                     yield batch
                     flight.go_on()
             entry = recording.entry(self.clock(), request.output)

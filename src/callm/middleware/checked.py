@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from callm.parse.output import check_finish
+from callm.parse.finish import check_finish
 from callm.types import Response
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import Final, TypeAlias
 
 from callm.policy.cache_entry import Entry
@@ -44,9 +45,10 @@ class Flight:
         self._line: deque[_Waiter] = deque()
         self._paused: float | None = None
 
-    def pause(self) -> None:
-        """Note that the leader's consumer has a batch."""
-        self._paused = self._loop.time()
+    def pause(self) -> float:
+        """Note that the leader's consumer has a batch, and return since when by the loop's clock."""
+        self._paused = now = self._loop.time()
+        return now
 
     def go_on(self) -> None:
         """Note that it asks for the next one."""
@@ -55,10 +57,10 @@ class Flight:
     def land(self, entry: Entry | None) -> None:
         """Give all in line the answer, or None: each of them asks for itself."""
         self._forget()
-        for waiter in self._line:
+        while self._line:
+            waiter = self._line.popleft()
             if not waiter.done():
                 waiter.set_result(Turn.ALONE if entry is None else entry)
-        self._line.clear()
 
     def fail(self) -> None:
         """Let the first in line lead."""
@@ -106,8 +108,9 @@ class Flights:
     def join(self, key: str) -> tuple[Flight, bool]:
         """Return the flight of `key` in this event loop, and whether it has just begun, so that the caller leads."""
         loop = asyncio.get_running_loop()
-        flight = self._flights.get((loop, key))
+        place = (loop, key)
+        flight = self._flights.get(place)
         if flight is not None:
             return flight, False
-        flight = self._flights[loop, key] = Flight(loop, lambda: self._flights.pop((loop, key), None))
+        flight = self._flights[place] = Flight(loop, partial(self._flights.pop, place, None))
         return flight, True

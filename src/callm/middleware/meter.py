@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from callm.errors import AllFailed, CallmError, CallTimeout, TruncatedStream
 from callm.policy.estimate import BYTES_PER_TOKEN
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from callm.types import Event
 
-_BOOKKEEPING: Final = frozenset({AttemptFailed, CacheHit, Continued, Finish, ResponseHeaders, Selected, UsageReport})
+_NOTHING: Final = Usage()
 _PROBABLY_SENT: Final = frozenset({CallTimeout.__name__, TruncatedStream.__name__})
 
 
@@ -58,8 +59,8 @@ class Meter:
             elif kind is ToolCallDelta:
                 self._characters += len(event.arguments)  # type: ignore[union-attr]  # likewise, arguments
                 self._content = True
-            elif kind in _BOOKKEEPING:
-                self._note(event)
+            elif (note := self._notes.get(kind)) is not None:
+                note(self, event)
             elif kind in CONTENT:
                 self._content = True
 
@@ -74,35 +75,43 @@ class Meter:
 
     def tokens(self, error: CallmError | None = None, *, left: bool = False) -> int:
         """Return the tokens of all attempts together; see `end`."""
-        usages = [usage for _, usage in self.end(error, left=left)]
-        return sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in usages)
+        spent = 0
+        for _, usage in self.end(error, left=left):
+            spent += (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        return spent
 
-    def _note(self, event: Event) -> None:
-        match event:
-            case UsageReport():
-                self._usage = event.usage
-            case Finish():
-                self._finished = True
-            case Selected():
-                self.model = event.model
-            case ResponseHeaders():
-                self.model = event.endpoint or self.model
-            case AttemptFailed():
-                usage = self._usage if event.usage == Usage() else event.usage
-                sent = event.error in _PROBABLY_SENT or event.kind == "hedged"
-                self._close(event.model or self.model, usage, sent=sent)
-            case Continued():
-                self._usage, self._finished = event.usage, True
-                self._close(self.model, event.usage, sent=True)
-            case CacheHit():
-                self.cached = True
-            case _:
-                pass
+    def _report(self, event: UsageReport) -> None:
+        self._usage = event.usage
+
+    def _finish(self, event: Finish) -> None:
+        del event
+        self._finished = True
+
+    def _select(self, event: Selected) -> None:
+        self.model = event.model
+
+    def _name(self, event: ResponseHeaders) -> None:
+        self.model = event.endpoint or self.model
+
+    def _fail(self, event: AttemptFailed) -> None:
+        usage = self._usage if event.usage == _NOTHING else event.usage
+        sent = event.error in _PROBABLY_SENT or event.kind == "hedged"
+        self._close(event.model or self.model, usage, sent=sent)
+
+    def _continue(self, event: Continued) -> None:
+        self._usage, self._finished = event.usage, True
+        self._close(self.model, event.usage, sent=True)
+
+    def _hit(self, event: CacheHit) -> None:
+        del event
+        self.cached = True
 
     def _close(self, model: str, usage: Usage, *, sent: bool) -> None:
         """Add an attempt, with estimates for what nobody said."""
         known = usage.input_tokens is not None or usage.output_tokens is not None
-        if sent or known or self._content:
+        if self._finished and usage.input_tokens is not None and usage.output_tokens is not None:
+            self.attempts.append((model, usage))
+        elif sent or known or self._content:
             seen = -(-self._characters // BYTES_PER_TOKEN)
             output = usage.output_tokens
             if output is None or not self._finished:  # in the middle of an answer, its count is behind
@@ -114,6 +123,16 @@ class Meter:
         self._reset()
 
     def _reset(self) -> None:
-        self._usage = Usage()
+        self._usage = _NOTHING
         self._characters = 0
         self._content = self._finished = False
+
+    _notes: ClassVar[dict[type, Callable[[Meter, Any], object]]] = {
+        UsageReport: _report,
+        Finish: _finish,
+        Selected: _select,
+        ResponseHeaders: _name,
+        AttemptFailed: _fail,
+        Continued: _continue,
+        CacheHit: _hit,
+    }

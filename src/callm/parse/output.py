@@ -18,10 +18,7 @@ from callm.errors import (
     QUOTED_BODY,
     QUOTED_TEXT,
     ConstraintError,
-    ContentFilterError,
-    LengthError,
     OutputError,
-    RefusalError,
     quote,
 )
 from callm.parse.build import NotBuilt, build
@@ -34,7 +31,6 @@ from callm.parse.policies import FAITHFUL, Policy
 from callm.parse.tree import Fixed, Readings
 from callm.schema import WRAPPER, Layout, Schema, SchemaType, describe, from_python, json_schema
 from callm.schema.graph import children, parts
-from callm.types import Response
 
 T = TypeVar("T")
 
@@ -289,20 +285,3 @@ def _block(text: str, at: int) -> tuple[str | None, int]:
     if opening is None or closing is None:
         return None, at
     return text[opening.end() : closing.start()], closing.end()
-
-
-def check_finish(response: Response) -> None:
-    """Raise what is to blame before the text is: a token limit, a refusal, a content filter.
-
-    Raises:
-        LengthError: the answer was cut by the token limit.
-        RefusalError: the model refused.
-        ContentFilterError: the provider withheld the answer.
-    """
-    reason = response.finish_reason
-    if reason == "length":
-        raise LengthError("the answer was cut off by the token limit: raise max_tokens", text=response.text)
-    if reason == "refusal" or response.refusal:
-        raise RefusalError(f"the model refused: {quote(response.refusal or response.text)}", text=response.refusal)
-    if reason == "content_filter":
-        raise ContentFilterError("the provider's content filter withheld the answer", status=response.status)

@@ -18,12 +18,18 @@ from callm.errors import OutputError
 from callm.types import (
     AttemptFailed,
     CacheHit,
+    ChoiceEvent,
+    Continued,
     Event,
+    Finish,
     OutputSpec,
+    RefusalDelta,
     Response,
     ResponseHeaders,
     Restarted,
     Selected,
+    ToolCallEnd,
+    ToolCallStart,
     Waited,
 )
 
@@ -32,6 +38,9 @@ FORMAT: Final = 1
 
 _FIRST_CALL: Final = frozenset({Waited, AttemptFailed, Restarted, CacheHit, Selected, ResponseHeaders})
 """The types of event that are of the first call, in whole or in part."""
+
+_TELLING: Final = frozenset({RefusalDelta, ToolCallStart, ToolCallEnd, ChoiceEvent, Continued, Finish})
+"""The types of event that say whether an answer is whole."""
 
 _COOKIE: Final = "set-cookie"
 _WHOLE: Final = frozenset({"stop", "tool_calls"})
@@ -65,15 +74,18 @@ class Recording:
 
     def add(self, offset: float, batch: Sequence[Event]) -> None:
         """Take a batch that came `offset` seconds after the question."""
-        kept = list(batch)
-        if not _FIRST_CALL.isdisjoint(map(type, batch)):
-            kept = self._without_first_call(offset, batch)
+        plain = _FIRST_CALL.isdisjoint(map(type, batch))
+        kept = list(batch) if plain else self._without_first_call(offset, batch)
         if kept:
             self._batches.append((max(0.0, offset - self._begin), kept))
 
     def _without_first_call(self, offset: float, batch: Sequence[Event]) -> list[Event]:
         kept: list[Event] = []
         for event in batch:
+            kind = type(event)
+            if kind not in _FIRST_CALL or (kind is ResponseHeaders and _COOKIE not in event.headers):  # type: ignore[union-attr]  # `kind` says that it has headers
+                kept.append(event)
+                continue
             match event:
                 case Selected():
                     self._selected = event
@@ -85,7 +97,7 @@ class Recording:
                     self._begin = max(self._begin, offset + getattr(event, "wait", 0.0))
                     self._batches.clear()
                     kept.clear()
-                case ResponseHeaders() if _COOKIE in event.headers:
+                case ResponseHeaders():
                     headers = {name: value for name, value in event.headers.items() if name != _COOKIE}
                     kept.append(msgspec.structs.replace(event, headers=headers))
                 case _:
@@ -101,8 +113,8 @@ class Recording:
         """
         response = Response()
         for _, batch in self._batches:
-            response.add(batch)
-        if not all(map(_is_whole, (response, *response.choices.values()))):
+            response.add(batch if output is not None else [event for event in batch if type(event) in _TELLING])
+        if not (_is_whole(response) and all(map(_is_whole, response.choices.values()))):
             return None
         if output is not None:
             try:
