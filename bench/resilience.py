@@ -124,7 +124,8 @@ def _hits(place: str) -> Stack:
     folder = TemporaryDirectory()
     cache: Any = True if place == "memory" else Path(folder.name) / "answers.sqlite"
     store = callm.MemoryStore() if cache is True else callm.SQLiteStore(cache)
-    client = callm.Client(f"openai/{payload.MODEL}", api_key="x", cache=store, transport=_Memory("call"))
+    memory: Any = _Memory("call")
+    client = callm.Client(f"openai/{payload.MODEL}", api_key="x", cache=store, transport=memory)
 
     async def hit() -> object:
         return (await client.call(payload.PROMPT)).text

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from callm.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from callm import parse as parse
     from callm.calls import ResponseStream
     from callm.client import Client
     from callm.config.entries import Breaking, Caching, Hedging, RateLimits
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
     from callm.middleware.round_robin import RoundRobin
     from callm.middleware.timeout import Timeout
     from callm.parse.output import Change, Check, Output, Reading, parse_partial
+    from callm.parse.output import parse_text as parse  # to type checkers only the function that the package also is
     from callm.parse.partial_value import StreamState
     from callm.parse.policies import FAITHFUL, LENIENT, STRICT, Policy
     from callm.policy.backoff import Backoff

@@ -110,3 +110,8 @@ def check_a_partial_value_fits_a_protocol_whose_fields_may_be_none() -> None:
 
     for partial in callm.parse_partial(Person, ["{"]):
         show(partial)
+
+
+def check_a_text_is_parsed_to_its_type() -> None:
+    assert_type(callm.parse(Person, "{}"), Person)
+    assert_type(callm.parse(list[int], "[1]", policy=callm.LENIENT), list[int])

@@ -14,20 +14,10 @@ from typing import Any
 
 class _Package(ModuleType):
     def __call__(self, annotation: Any, text: str, *, policy: Any = None) -> Any:
-        """Turn a model's text into a value of `annotation`, a type or a `Schema`.
+        """See `callm.parse.output.parse_text`."""
+        from callm.parse.output import parse_text  # noqa: PLC0415  # the package is imported before its parts
 
-        Args:
-            annotation: the type.
-            text: what the model wrote.
-            policy: which repairs are allowed; `callm.FAITHFUL` when not given.
-
-        Raises:
-            OutputError: the text holds no value of the type, or only with repairs that the policy refuses.
-        """
-        from callm.parse.output import output_of  # noqa: PLC0415  # the package is imported before its parts
-        from callm.parse.policies import FAITHFUL  # noqa: PLC0415  # likewise
-
-        return output_of(annotation, policy or FAITHFUL).parse(text)
+        return parse_text(annotation, text, policy=policy)
 
 
 sys.modules[__name__].__class__ = _Package  # `callm.parse` is this package as soon as a part of it was imported

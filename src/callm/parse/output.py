@@ -251,6 +251,24 @@ def output_of(annotation: Any, policy: Policy) -> Output[Any]:
 
 
 @overload
+def parse_text(annotation: type[T], text: str, *, policy: Policy | None = ...) -> T: ...
+@overload
+def parse_text(annotation: Any, text: str, *, policy: Policy | None = ...) -> Any: ...
+def parse_text(annotation: Any, text: str, *, policy: Policy | None = None) -> Any:
+    """Turn a model's text into a value of a type. It is `callm.parse`.
+
+    Args:
+        annotation: the type, or a `Schema`.
+        text: what the model wrote.
+        policy: which repairs are allowed; `callm.FAITHFUL` when not given.
+
+    Raises:
+        OutputError: the text holds no value of the type, or only with repairs that the policy refuses.
+    """
+    return output_of(annotation, policy or FAITHFUL).parse(text)
+
+
+@overload
 def parse_partial(annotation: type[T], chunks: Iterable[str], *, policy: Policy = ...) -> Iterator[T]: ...
 @overload
 def parse_partial(annotation: Any, chunks: Iterable[str], *, policy: Policy = ...) -> Iterator[Any]: ...
