@@ -48,13 +48,13 @@ class Sample:
         self.seconds = seconds
         self.descriptors = sum(1 for _ in Path("/proc/self/fd").iterdir())
         self.threads = threading.active_count()
-        self.objects = len(gc.get_objects())
+        self.blocks = sys.getallocatedblocks()  # what Python itself holds, whatever the allocator makes of it
 
     def __str__(self) -> str:
         return (
             f"{self.seconds:6.0f} s {self.calls:8} calls  {self.rss / 2**20:7.2f} MiB  "
             f"{self.descriptors:4} descriptors  "
-            f"{self.threads:3} threads  {self.objects:7} objects"
+            f"{self.threads:3} threads  {self.blocks:7} blocks"
         )
 
 
@@ -165,8 +165,6 @@ class Soak:
 
 def slope(samples: list[Sample]) -> float:
     """Return by how many bytes memory grew for each thousand calls."""
-    if len(samples) < 2:
-        return 0.0
     fit = statistics.linear_regression([sample.calls / 1000 for sample in samples], [sample.rss for sample in samples])
     return fit.slope
 
@@ -174,11 +172,14 @@ def slope(samples: list[Sample]) -> float:
 def report(soak: Soak) -> list[str]:
     """Print what was measured, and return what is wrong with it."""
     warm = soak.samples[int(len(soak.samples) * WARM) :]
+    assert len(warm) > 1, f"make more than {2 * EVERY} calls"
     grown = slope(warm)
     descriptors = [sample.descriptors for sample in warm]
     threads = {sample.threads for sample in warm}
     print(dict(soak.outcomes.most_common()))
     print(f"after warm-up, {len(warm)} samples: {grown:.0f} bytes for each 1,000 calls,")
+    blocks = statistics.linear_regression([one.calls / 1000 for one in warm], [one.blocks for one in warm]).slope
+    print(f"{blocks:.1f} blocks of Python's for each 1,000 calls,")
     print(f"descriptors {min(descriptors)} to {max(descriptors)}, threads {sorted(threads)}")
     half = len(warm) // 2
     wrong = [f"memory grows by {grown:.0f} bytes for each 1,000 calls"] if grown > MOST_SLOPE else []
