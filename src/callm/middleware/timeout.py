@@ -52,7 +52,7 @@ class Timeout:
                         watch.translate(cancelled)
                         raise
                     watch.waiting = False
-                    if type(batch[-1]) in CONTENT or has_content(batch):
+                    if has_content(batch):
                         watch.content()
                     else:
                         watch.silence()
