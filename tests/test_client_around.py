@@ -245,3 +245,13 @@ def test_a_key_of_a_config_comes_from_its_variable(server: FaultServer, monkeypa
         monkeypatch.setenv("OWN_KEY", "own-key-0123456789")
         client.call("hi").result()
     assert server.requests[0].headers["authorization"] == "Bearer own-key-0123456789"
+
+
+def test_a_client_that_is_closed_elsewhere_says_so_to_a_call_that_was_about_to_be_sent(server: FaultServer) -> None:
+    client = client_of(server)
+    client.call("hi").result()
+    transport: Any = client._endpoints.transports.get(server.url)
+    for connections in transport._loops.values():
+        connections.session._connector = None  # what closing does, a moment before this call
+    with pytest.raises(ConfigError, match="was closed, in another thread"):
+        client.call("hi").result()

@@ -307,7 +307,7 @@ def test_other_mappings_count_by_what_they_hold():
         assert key(ask(settings=Settings(extra={"a": mapping}))) == key(plain)
 
 
-GOLDEN = "6a9ffc05b37b9465a9ae9aee22c7f300a6771da08e09bc7cca5e254c78491122"
+GOLDEN = "7795a42f5ad1785d5ef0470992f76b6b504328128c30b175bb205bc0b99f31ff"
 PROGRAM = """
 from tests.policy.golden import golden
 print(golden())

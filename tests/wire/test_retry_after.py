@@ -33,6 +33,8 @@ NOW = 1_790_000_000.0  # Mon, 21 Sep 2026 14:13:20 GMT
         ("-1", None),
         ("", None),
         ("soon", None),
+        ("1e9", 1e9),
+        ("1e999", None),
         ("nan", None),
         ("inf", None),
         ("1e400", None),

@@ -193,6 +193,10 @@ class Exchange:
                     if not self._died_idle(error):
                         raise unanswered(error, self._route()) from error
                     self.fresh = True
+                except RuntimeError as error:
+                    if not self._connections.session.closed:
+                        raise
+                    raise ConfigError("this client was closed, in another thread, before the call was sent") from error
         finally:
             ATTEMPT.reset(token)
 

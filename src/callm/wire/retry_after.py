@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from callm.wire.untyped import as_object, objects
 
-_NUMBER: Final = re.compile(r"\s*([+-]?[0-9]{1,400}(?:\.[0-9]{0,20})?)\s*\Z")
+_NUMBER: Final = re.compile(r"\s*([+-]?[0-9]{1,400}(?:\.[0-9]{0,20})?(?:[eE]\+?[0-9]{1,2})?)\s*\Z")
 _SPELLINGS: Final = (
     (86400.0, "days day d"),
     (3600.0, "hours hour hrs hr h"),
