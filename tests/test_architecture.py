@@ -183,7 +183,8 @@ def test_type_checkers_see_the_same_public_names_as_python() -> None:
     """
     blocks = [node for node in _tree(SOURCE / "__init__.py").body if isinstance(node, ast.If)]
     imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
-    seen = {(alias.name, node.module) for node in imports for alias in node.names if not _is_module(alias.asname or "")}
+    aliases = [(alias, node.module) for node in imports for alias in node.names]
+    seen = {(alias.name, home) for alias, home in aliases if not _is_module(alias.asname or alias.name)}
     homes = {(name, home) for home, names in callm._HOMES.items() for name in names.split()}
     assert sorted(seen ^ homes) == []
     packages = {name for name in callm.__all__ if _is_module(name)}
