@@ -151,7 +151,7 @@ SPELLINGS: list[tuple[dict[str, str], Any, float | None]] = [
     ({"retry-after-ms": "2500", "retry-after": "9"}, {}, 2.5),
     ({"retry-after": "Mon, 21 Sep 2026 14:13:50 GMT", "date": "Mon, 21 Sep 2026 14:13:20 GMT"}, {}, 30.0),
     ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, {}, 0.0),
-    ({"retry-after": "1e9"}, {}, 0.25),
+    ({"retry-after": "1e9"}, {}, None),
     ({"retry-after": "1000000000"}, {}, None),
     ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}, {}, None),
     ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1.45s"}, {}, 1.45),

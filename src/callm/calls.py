@@ -17,7 +17,7 @@ from callm.types import Event, Response, TextDelta
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from callm.types import Model, Request
+    from callm.types import Events, Model, Request
 
 
 class ResponseStream(Dual[Event]):
@@ -89,37 +89,80 @@ async def _texts(events: AsyncGenerator[list[Event], None]) -> AsyncGenerator[li
 
 
 async def run(model: Model, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
-    """Yield the batches of events of a call while `response` adds them up. The heart of every way of calling."""
-    options = request.options
-    on_tick = options.on_tick
-    started = perf_counter()
-    watch = CallWatch(options)
+    """Yield the batches of events of a call while `response` adds them up."""
+    running = _Running(request, response)
     try:
-        async with aclosing(model.stream(watch.limit(request))) as batches:
-            while True:
-                watch.begin()
-                try:
-                    batch = await batches.__anext__()
-                except StopAsyncIteration:
-                    break
-                except asyncio.CancelledError as cancelled:
-                    watch.translate(cancelled)
-                    raise
-                watch.waiting = False
-                response.add(batch)
-                if response.time_to_first_content is None and has_content(batch):
-                    response.time_to_first_content = perf_counter() - started
-                if on_tick is not None:
-                    on_tick(batch)
+        async with aclosing(model.stream(running.request)) as batches:
+            while (batch := await running.next(batches)) is not None:
                 yield batch
-        if request.output is not None:
-            check_finish(response)
-            response.output = request.output.parse(response.text)
+        running.finish()
     except CallmError as error:
-        error.response, response.error = response, error
+        running.fail(error)
         raise
     finally:
-        watch.close()
-        response.duration = perf_counter() - started
-        for collector in options.collectors:
-            collector.collect(response, options)
+        running.close()
+
+
+async def collect(model: Model, request: Request, response: Response) -> None:
+    """Run a call to its end while `response` adds its events up. Like `run`, without the generator that nobody reads."""
+    running = _Running(request, response)
+    try:
+        async with aclosing(model.stream(running.request)) as batches:
+            while await running.next(batches) is not None:
+                pass
+        running.finish()
+    except CallmError as error:
+        running.fail(error)
+        raise
+    finally:
+        running.close()
+
+
+class _Running:
+    """A call under way. `request` is the one to stream: it knows the deadline."""
+
+    __slots__ = ("_options", "_output", "_response", "_started", "_watch", "request")
+
+    def __init__(self, request: Request, response: Response) -> None:
+        self._started = perf_counter()
+        self._options = request.options
+        self._output = request.output
+        self._response = response
+        self._watch = CallWatch(request.options)
+        self.request = self._watch.limit(request)
+
+    async def next(self, batches: Events) -> list[Event] | None:
+        """Take the next batch and return it; None at the end."""
+        watch, response = self._watch, self._response
+        watch.begin()
+        try:
+            batch = await batches.__anext__()
+        except StopAsyncIteration:
+            return None
+        except asyncio.CancelledError as cancelled:
+            watch.translate(cancelled)
+            raise
+        watch.waiting = False
+        response.add(batch)
+        if response.time_to_first_content is None and has_content(batch):
+            response.time_to_first_content = perf_counter() - self._started
+        if self._options.on_tick is not None:
+            self._options.on_tick(batch)
+        return batch
+
+    def finish(self) -> None:
+        """Read the type that was wanted."""
+        if self._output is not None:
+            check_finish(self._response)
+            self._response.output = self._output.parse(self._response.text)
+
+    def fail(self, error: CallmError) -> None:
+        """Let error and response know each other."""
+        error.response, self._response.error = self._response, error
+
+    def close(self) -> None:
+        """Stop the clock, and tell those who want to know."""
+        self._watch.close()
+        self._response.duration = perf_counter() - self._started
+        for collector in self._options.collectors:
+            collector.collect(self._response, self._options)

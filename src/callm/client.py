@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import aclosing
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from callm.calls import ResponseStream, run
+from callm.calls import ResponseStream, collect
 from callm.config.build import Builder, caps_of, usual_entry
 from callm.config.entries import open_config
 from callm.errors import ConfigError, LengthError, OutputError, RefusalError, describe_type
@@ -285,9 +284,7 @@ class Client(Closing):
         for left in range(request.options.retry_output, -1, -1):
             response = Response()
             try:
-                async with aclosing(run(self.model(request.model), request, response)) as batches:
-                    async for _ in batches:
-                        pass
+                await collect(self.model(request.model), request, response)
             except (LengthError, RefusalError):
                 raise
             except OutputError as error:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from callm.errors import CallTimeout
 from callm.middleware.watch import NEVER, Watch
@@ -13,6 +16,20 @@ from tests.support import run_jumping
 
 def late() -> CallTimeout:
     return CallTimeout("late")
+
+
+class In(Watch):
+    """Rings in so many seconds."""
+
+    __slots__ = ("_moment",)
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(late)
+        self._moment = self.loop.time() + seconds
+        self.expect(seconds)
+
+    def left(self, now: float) -> float:
+        return self._moment - now
 
 
 async def wait(watch: Watch, seconds: float) -> None:
@@ -25,23 +42,24 @@ async def wait(watch: Watch, seconds: float) -> None:
     watch.waiting = False
 
 
-def test_a_wait_beyond_the_moment_ends_in_the_error_and_the_task_is_not_left_cancelled() -> None:
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.5, 1.999, 2.0, 2.5, 5.0, 60.0, 3600.5])
+def test_a_wait_beyond_the_moment_ends_in_the_error_and_the_task_is_not_left_cancelled(seconds: float) -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
-        began, watch = loop.time(), Watch(loop.time() + 5, late)
+        began, watch = loop.time(), In(seconds)
         with pytest.raises(CallTimeout):
-            await wait(watch, 10)
+            await wait(watch, seconds + 10)
         task = asyncio.current_task()
         assert task is not None
         assert task.cancelling() == 0
         return loop.time() - began
 
-    assert run_jumping(main()) == pytest.approx(5)
+    assert run_jumping(main()) == pytest.approx(seconds, abs=1e-6)
 
 
 def test_nothing_is_cancelled_between_two_waits_but_the_next_one_does_not_begin() -> None:
     async def main() -> None:
-        watch = Watch(asyncio.get_running_loop().time() + 5, late)
+        watch = In(5)
         await wait(watch, 1)
         await asyncio.sleep(10)
         with pytest.raises(CallTimeout):
@@ -52,7 +70,7 @@ def test_nothing_is_cancelled_between_two_waits_but_the_next_one_does_not_begin(
 
 def test_the_first_reason_to_interrupt_counts() -> None:
     async def main() -> None:
-        watch = Watch(NEVER, late)
+        watch = In(NEVER)
         watch.interrupt(CallTimeout("first"))
         watch.interrupt(CallTimeout("second"))
         with pytest.raises(CallTimeout, match="first"):
@@ -63,7 +81,7 @@ def test_the_first_reason_to_interrupt_counts() -> None:
 
 def test_a_cancellation_from_outside_passes_through() -> None:
     async def main() -> None:
-        task = asyncio.ensure_future(wait(Watch(asyncio.get_running_loop().time() + 5, late), 3))
+        task = asyncio.ensure_future(wait(In(5), 3))
         await asyncio.sleep(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -74,7 +92,7 @@ def test_a_cancellation_from_outside_passes_through() -> None:
 
 def test_a_cancellation_from_outside_together_with_ours_stays_a_cancellation() -> None:
     async def main() -> None:
-        watch = Watch(NEVER, late)
+        watch = In(NEVER)
         task = asyncio.ensure_future(wait(watch, 3))
         await asyncio.sleep(1)
         watch.interrupt(late())
@@ -87,10 +105,44 @@ def test_a_cancellation_from_outside_together_with_ours_stays_a_cancellation() -
 
 def test_a_closed_watch_rings_no_more_and_lets_go_of_what_it_holds() -> None:
     async def main() -> list[str]:
-        watch, told = Watch(asyncio.get_running_loop().time() + 5, late), list[str]()
+        watch, told = In(5), list[str]()
         watch.on_close = lambda: told.append("closed")
         watch.close()
         await wait(watch, 10)
         return told
 
     assert run_jumping(main()) == ["closed"]
+
+
+def test_clocks_that_ring_late_share_one_timer() -> None:
+    async def main() -> int:
+        loop: Any = asyncio.get_running_loop()
+        watches = [In(60 + number) for number in range(100)]
+        timers = [handle for handle in loop._scheduled if not handle.cancelled()]
+        for watch in watches:
+            watch.close()
+        await asyncio.sleep(1.5)
+        assert [handle for handle in loop._scheduled if not handle.cancelled()] == []
+        return len(timers)
+
+    assert run_jumping(main()) == 1
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 120)), min_size=1, max_size=8))
+def test_each_of_many_clocks_rings_in_time(waits: list[tuple[float, float]]) -> None:
+    async def one(allowed: float, needed: float) -> None:
+        loop = asyncio.get_running_loop()
+        began, watch = loop.time(), In(allowed)
+        try:
+            await wait(watch, needed)
+        except CallTimeout:
+            assert loop.time() - began == pytest.approx(allowed, abs=1e-6)
+            assert allowed <= needed + 1e-6
+        else:
+            assert needed <= allowed + 1e-6
+        watch.close()
+
+    async def main() -> None:
+        await asyncio.gather(*(one(*pair) for pair in waits))
+
+    run_jumping(main())

@@ -64,17 +64,22 @@ class CallWatch(Watch):
 
     def __init__(self, options: CallOptions) -> None:
         """Watch the total time and the cancel handle of `options`."""
-        total = options.timeouts.total
-        now = asyncio.get_running_loop().time()
+        super().__init__(self._late)
+        total, now = options.timeouts.total, self.loop.time()
         self._end = NEVER if total is None else now + total
         if options.deadline is not None and options.deadline < self._end:
             self._end, total = options.deadline, max(0.0, options.deadline - now)
         self._seconds = total
-        super().__init__(self._end, self._late)
+        if total is not None:
+            self.expect(total)
         if options.cancel is not None:
             if options.cancel.cancelled:
                 self.error = _cancelled()  # now, not in the loop's next turn: nothing is to be sent
             self.on_close = options.cancel.watch(self._from_anywhere)
+
+    def left(self, now: float) -> float:
+        """See `Watch.left`."""
+        return self._end - now
 
     def limit(self, request: Request) -> Request:
         """Return the request with its deadline. By copying, which checks nothing again: this is done at every call."""

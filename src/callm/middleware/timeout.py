@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from callm.errors import CallTimeout
-from callm.middleware.watch import NEVER, Watch
+from callm.middleware.watch import NEVER, SOON, Watch
 from callm.types import CONTENT
 
 if TYPE_CHECKING:
@@ -75,21 +75,26 @@ class _Silence(Watch):
     __slots__ = ("_allowed", "_began", "_spent", "_started", "_timeouts")
 
     def __init__(self, timeouts: Timeouts) -> None:
+        super().__init__(self._late)
         self._timeouts = timeouts
         self._started = False
         self._allowed = NEVER if timeouts.first_content is None else timeouts.first_content
         self._spent = 0.0
         self._began = 0.0
-        super().__init__(NEVER, self._late)
 
     def begin(self) -> None:
         if self.error is not None:
             raise self.error
         self._task = current_task()
         self._began = self.loop.time()
-        if self._handle is None and self._allowed != NEVER:
-            self._handle = self.loop.call_at(self._began + self._allowed - self._spent, self._tick)
         self.waiting = True
+        if self._handle is None and not self._swept and self._allowed != NEVER:
+            self.expect(self._allowed - self._spent)
+
+    def left(self, now: float) -> float:
+        if not self.waiting:
+            return NEVER
+        return self._allowed - self._spent - (now - self._began)
 
     def content(self) -> None:
         """Note that content came just now."""
@@ -105,20 +110,13 @@ class _Silence(Watch):
         self._started = True
         between = self._timeouts.between_content
         allowed = NEVER if between is None else between
-        if allowed < self._allowed and self._handle is not None:
-            self._handle.cancel()  # it would ring too late
-            self._handle = None
+        if allowed < self._allowed:  # nobody may look in time
+            if self._handle is not None:
+                self._handle.cancel()
+                self._handle = None
+            if allowed < SOON:
+                self._unsweep()
         self._allowed = allowed
-
-    def _tick(self) -> None:
-        self._handle = None
-        if not self.waiting or self._allowed == NEVER:
-            return  # the next wait sets the timer
-        left = self._allowed - self._spent - (self.loop.time() - self._began)
-        if left > 0:
-            self._handle = self.loop.call_later(left, self._tick)
-        else:
-            self.interrupt(self._make())
 
     def _late(self) -> CallTimeout:
         phase = "between_content" if self._started else "first_content"

@@ -1,6 +1,7 @@
 """A clock that ends a wait: it cancels the task that waits, and turns the cancellation into an error of ours.
 
-1. One timer for a call, not one for each wait.
+1. A call has few clocks, not one for each wait, and most never ring. So a clock that would ring late has no timer of its own:
+   one sweep a second, for all of an event loop, looks which of them are about to ring and gives those a timer.
 2. The task is cancelled only while it waits, never while the consumer works.
 3. What was cancelled here is turned into an error here; a cancellation from outside passes through unchanged.
 
@@ -19,18 +20,23 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import current_task
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from callm.errors import CallmError
 
-NEVER = float("inf")
+NEVER: Final = float("inf")
+SWEEP: Final = 1.0
+"""Seconds between two sweeps."""
+
+SOON: Final = 2.0
+"""Seconds before it rings in which a clock has a timer of its own. More than a sweep apart, so that none is missed."""
 
 
 class Watch:
-    """A clock for one wait after another, that rings once, at a moment on the loop's clock.
+    """A clock for one wait after another, that rings once.
 
     Attributes:
         waiting: whether the task waits just now.
@@ -38,10 +44,10 @@ class Watch:
         on_close: called when the clock is closed.
     """
 
-    __slots__ = ("_cancelling", "_handle", "_make", "_task", "error", "loop", "on_close", "waiting")
+    __slots__ = ("_cancelling", "_handle", "_make", "_swept", "_task", "error", "loop", "on_close", "waiting")
 
-    def __init__(self, moment: float, make: Callable[[], CallmError]) -> None:
-        """Ring at `moment`; `make` makes the error."""
+    def __init__(self, make: Callable[[], CallmError]) -> None:
+        """Begin; `make` makes the error. Whoever knows when it is to ring calls `expect`."""
         self.loop = asyncio.get_running_loop()
         self.waiting = False
         self.error: CallmError | None = None
@@ -49,7 +55,21 @@ class Watch:
         self._make = make
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
-        self._handle = self.loop.call_at(moment, self._tick) if moment != NEVER else None
+        self._handle: asyncio.TimerHandle | None = None
+        self._swept = False
+
+    def left(self, now: float) -> float:
+        """Return the seconds until it rings, should nothing change; `NEVER` while it stands still."""
+        raise NotImplementedError
+
+    def expect(self, left: float) -> None:
+        """See to it that somebody looks again when `left` seconds are over."""
+        if left >= SOON:
+            if not self._swept:
+                self._swept = True
+                _sweep_of(self.loop).add(self)
+        elif self._handle is None:
+            self._handle = self.loop.call_later(max(left, 0.0), self._tick)
 
     def begin(self) -> None:
         """Begin a wait in the current task.
@@ -84,9 +104,63 @@ class Watch:
         self.waiting = False
         if self._handle is not None:
             self._handle.cancel()
+        self._unsweep()
         if self.on_close is not None:
             self.on_close()
 
+    def _unsweep(self) -> None:
+        if self._swept:
+            self._swept = False
+            _sweep_of(self.loop).discard(self)
+
     def _tick(self) -> None:
         self._handle = None
-        self.interrupt(self._make())
+        left = self.left(self.loop.time())
+        if left <= 0:
+            self.interrupt(self._make())
+        elif left != NEVER:
+            self.expect(left)
+
+
+class _Sweep:
+    """The clocks of one event loop that would ring late."""
+
+    __slots__ = ("_loop", "_running", "_watches")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._running = False
+        self._watches: set[Watch] = set()
+
+    def add(self, watch: Watch) -> None:
+        """Look at `watch` until it is about to ring."""
+        self._watches.add(watch)
+        if not self._running:
+            self._running = True
+            self._loop.call_later(SWEEP, self._look)  # left to itself when there is nothing to look at any more
+
+    def discard(self, watch: Watch) -> None:
+        """Look at `watch` no more."""
+        self._watches.discard(watch)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        for watch in list(self._watches):
+            left = watch.left(now)
+            if left < SOON:
+                watch.expect(left)
+        self._running = bool(self._watches)
+        if self._running:
+            self._loop.call_later(SWEEP, self._look)
+
+
+_sweeps: Final[dict[asyncio.AbstractEventLoop, _Sweep]] = {}
+
+
+def _sweep_of(loop: asyncio.AbstractEventLoop) -> _Sweep:
+    sweep = _sweeps.get(loop)
+    if sweep is None:
+        for other in [other for other in _sweeps if other.is_closed()]:
+            _sweeps.pop(other, None)
+        sweep = _sweeps[loop] = _Sweep(loop)
+    return sweep
