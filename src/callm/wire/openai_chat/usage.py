@@ -32,15 +32,17 @@ def read_usage(data: Mapping[str, Any]) -> Usage:
     outside = as_object(data.get("completion_tokens_details")) or as_object(data.get("output_tokens_details")) or {}
     prompt = _first(data, "prompt_tokens", "input_tokens")
     output = _first(data, "completion_tokens", "output_tokens")
-    reasoning = _first(outside, "reasoning_tokens")
+    reasoning = _first(outside, "reasoning_tokens") if outside else None
     if reasoning is None:
         reasoning = _first(data, "reasoning_tokens")
-    cached = _first(inside, "cached_tokens")
+    cached = _first(inside, "cached_tokens") if inside else None
     if cached is None:
         cached = _first(data, "prompt_cache_hit_tokens", "cached_tokens")  # DeepSeek; Moonshot
     # xAI counts the reasoning beside the output: there, the total is the sum of all three.
     if prompt is not None and output is not None and reasoning:
         output += reasoning if data.get("total_tokens") == prompt + output + reasoning else 0
+    if not inside and not outside:
+        return Usage(prompt, output, cached, reasoning_tokens=reasoning)
     return Usage(
         input_tokens=prompt,
         output_tokens=output,
@@ -62,6 +64,8 @@ def read_facts(data: Mapping[str, Any]) -> dict[str, Any]:
 def _first(data: Mapping[str, Any], *names: str) -> int | None:
     for name in names:
         value = data.get(name)
+        if type(value) is int and 0 <= value < _MOST:
+            return value
         if isinstance(value, int | float) and 0 <= value < _MOST and value == int(value) and value is not True:
             return int(value)
     return None

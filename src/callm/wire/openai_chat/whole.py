@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from callm.types import Event, Finish, FinishReason, Metadata, ResponseStart, TextDelta, Usage, UsageReport
 from callm.wire.openai_chat.usage import read_facts, read_usage
@@ -61,8 +62,9 @@ class _Body(msgspec.Struct, gc=False):
 FACTS: Final = _Body.__struct_fields__[7:]
 """What stands beside the answer and becomes metadata."""
 
-_RARE_OF_CHOICE: Final = _Choice.__struct_fields__[2:]
-_RARE_OF_MESSAGE: Final = _Message.__struct_fields__[1:]
+_NO_FACTS: Final = (None,) * len(FACTS)
+_RARE_OF_CHOICE: Final = 2  # the fields from here on are rare
+_RARE_OF_MESSAGE: Final = 1
 _NO_USAGE: Final = Usage()
 _decode = msgspec.json.Decoder(_Body).decode
 
@@ -77,14 +79,14 @@ def read_whole(data: str) -> list[Event] | None:
         return None
     choice = body.choices[0]
     message, reason = choice.message, _ENDS.get(choice.finish_reason)
-    if message is None or reason is None or any(getattr(choice, name) for name in _RARE_OF_CHOICE):
+    if message is None or reason is None or any(astuple(choice)[_RARE_OF_CHOICE:]):
         return None
     content = message.content
-    if type(content) is not str or not content or any(getattr(message, name) for name in _RARE_OF_MESSAGE):
+    if type(content) is not str or not content or any(astuple(message)[_RARE_OF_MESSAGE:]):
         return None
     events: list[Event] = [ResponseStart(body.id, body.model)] if body.id or body.model else []
-    if facts := {name: value for name in FACTS if (value := getattr(body, name)) is not None}:
-        events.append(Metadata(facts))
+    if (values := astuple(body)[-len(FACTS) :]) != _NO_FACTS:
+        events.append(Metadata({name: value for name, value in zip(FACTS, values, strict=True) if value is not None}))
     events.append(TextDelta(content))
     if (usage := read_usage(body.usage)) != _NO_USAGE:
         events.append(UsageReport(usage))
