@@ -106,6 +106,23 @@ def test_what_can_not_be_built_is_refused_by_name(tables: Any, name: str, messag
         build(tables, name)
 
 
+def test_there_is_one_layer_of_retries() -> None:
+    tables: dict[str, Any] = {
+        "clients": {
+            "fast": {"model": "openai/gpt-x"},
+            "spread": {"round_robin": ["fast", "openai/gpt-y"]},
+            "safe": {"fallback": ["spread", "fast"], "retry": 2},
+        }
+    }
+    assert layers(build(tables, "safe")) == ["Retry", "Fallback", "RoundRobin", "Timeout", "ScriptedModel"]
+    assert layers(build(tables, "spread")) == ["RoundRobin", "Retry", "Timeout", "ScriptedModel"]
+    tables["clients"]["fast"]["retry"] = 3
+    with pytest.raises(ConfigError, match=r"clients\.fast\.retry: spread is over it and retries already"):
+        build(tables, "safe")
+    tables["clients"]["fast"]["retry"] = 0
+    assert layers(build(tables, "safe")).count("Retry") == 1
+
+
 def test_two_trees_of_one_name_share_circuit_limiter_and_store() -> None:
     maker = builder({"clients": {"a": ALL, "b": {"fallback": ["a"]}}})
     maker.build("a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -146,3 +147,18 @@ def test_each_of_many_clocks_rings_in_time(waits: list[tuple[float, float]]) -> 
         await asyncio.gather(*(one(*pair) for pair in waits))
 
     run_jumping(main())
+
+
+def test_threads_with_loops_of_their_own_do_not_disturb_each_other() -> None:
+    def one(number: int) -> int:
+        for _ in range(20):
+            run_jumping(wait_for_a_late_clock())
+        return number
+
+    async def wait_for_a_late_clock() -> None:
+        watch = In(60)
+        await wait(watch, 0)
+        watch.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(one, range(8))) == list(range(8))

@@ -65,8 +65,10 @@ class Builder:
         changed = replace(self, endpoint=endpoint)
         return replace(changed, circuits={}, limiters={}) if apart else changed
 
-    def build(self, name: str, *, within: tuple[str, ...] = ()) -> Model:
+    def build(self, name: str, *, within: tuple[str, ...] = (), retried: bool = False) -> Model:
         """Return the tree for the name of an entry, or for `provider/model`.
+
+        There is one layer of retries: where a strategy retries (`retried`), what it is over does not.
 
         Raises:
             ConfigError: there is no such entry or provider, a key is missing, or entries lead in a circle.
@@ -76,10 +78,15 @@ class Builder:
         entry = self.config.clients.get(name)
         if entry is None:
             self.check(name)
-            return self._model(name, self.usual, name)
+            return self._model(name, self.usual, name, retried=retried)
+        if retried and entry.retry is not None and _backoff(entry.retry).retries:
+            raise ConfigError(f"{self.config.name}: clients.{name}.retry: {within[-1]} is over it and retries already")
         if entry.model is not None:
-            return self._model(entry.model, entry, name)
-        children = tuple(self.build(child, within=(*within, name)) for child in entry.fallback or entry.round_robin)
+            return self._model(entry.model, entry, name, retried=retried)
+        retried = retried or entry.retry is not None
+        children = tuple(
+            self.build(child, within=(*within, name), retried=retried) for child in entry.fallback or entry.round_robin
+        )
         return self.strategy(entry, children, f"{self.config.name}: clients.{name}")
 
     def check(self, name: str) -> bool:
@@ -118,7 +125,7 @@ class Builder:
 
         return Budget(model, self.caps)
 
-    def _model(self, model_name: str, entry: Entry, name: str) -> Model:
+    def _model(self, model_name: str, entry: Entry, name: str, *, retried: bool) -> Model:
         """Return the tree of one endpoint."""
         try:
             model: Model = Timeout(self.endpoint(model_name, entry.api_key_env, entry.base_url))
@@ -134,8 +141,10 @@ class Builder:
             model = _hedge(model, Hedging() if entry.hedge is True else entry.hedge)
         if entry.cache:
             model = self._cached(model, Caching() if entry.cache is True else entry.cache)
-        backoff = _backoff(self.usual.retry if entry.retry is None else entry.retry)
-        return self._outside(Retry(model, backoff, self.retry_budget), entry)
+        if not retried:
+            backoff = _backoff(self.usual.retry if entry.retry is None else entry.retry)
+            model = Retry(model, backoff, self.retry_budget)
+        return self._outside(model, entry)
 
     def _outside(self, model: Model, entry: Entry) -> Model:
         if entry.continue_length:

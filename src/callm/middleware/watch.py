@@ -160,7 +160,9 @@ _sweeps: Final[dict[asyncio.AbstractEventLoop, _Sweep]] = {}
 def _sweep_of(loop: asyncio.AbstractEventLoop) -> _Sweep:
     sweep = _sweeps.get(loop)
     if sweep is None:
-        for other in [other for other in _sweeps if other.is_closed()]:
+        for other in [
+            other for other in list(_sweeps) if other.is_closed()
+        ]:  # a copy: other threads add theirs meanwhile
             _sweeps.pop(other, None)
         sweep = _sweeps[loop] = _Sweep(loop)
     return sweep
