@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -82,19 +81,24 @@ class _TextStream(Dual[str]):
 
 
 async def _texts(events: AsyncGenerator[list[Event], None]) -> AsyncGenerator[list[str], None]:
-    async with aclosing(events) as batches:
-        async for batch in batches:
+    try:
+        async for batch in events:
             if texts := [event.text for event in batch if type(event) is TextDelta]:
                 yield texts
+    finally:
+        await events.aclose()
 
 
 async def run(model: Model, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
     """Yield the batches of events of a call while `response` adds them up."""
     running = _Running(request, response)
     try:
-        async with aclosing(model.stream(running.request)) as batches:
+        batches = model.stream(running.request)
+        try:
             while (batch := await running.next(batches)) is not None:
                 yield batch
+        finally:
+            await batches.aclose()
         running.finish()
     except CallmError as error:
         running.fail(error)
@@ -107,9 +111,12 @@ async def collect(model: Model, request: Request, response: Response) -> None:
     """Run a call to its end while `response` adds its events up. Like `run`, without the generator that nobody reads."""
     running = _Running(request, response)
     try:
-        async with aclosing(model.stream(running.request)) as batches:
+        batches = model.stream(running.request)
+        try:
             while await running.next(batches) is not None:
                 pass
+        finally:
+            await batches.aclose()
         running.finish()
     except CallmError as error:
         running.fail(error)

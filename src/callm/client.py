@@ -277,8 +277,9 @@ class Client(Closing):
         portal.run(self.aclose())
 
     async def _call(self, request: Request) -> Response:
-        used, total = _NOTHING, request.options.timeouts.total
-        deadline = None if total is None else asyncio.get_running_loop().time() + total
+        used, deadline, total = _NOTHING, None, request.options.timeouts.total
+        if request.options.retry_output and total is not None:
+            deadline = asyncio.get_running_loop().time() + total
         if request.stream and request.options.on_tick is None:  # nobody sees what came before a break
             request = _with_options(request, on_break="restart")
         for left in range(request.options.retry_output, -1, -1):

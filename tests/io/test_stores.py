@@ -356,7 +356,8 @@ warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
 store, memory = SQLiteStore(sys.argv[1]), MemoryStore()
 store.set("parent", b"1", 0.0, None)
 memory.set("parent", b"1", 0.0, None)
-memory._lock.acquire(), store._lock.acquire()  # as if another thread had them in the moment of the fork
+busy = threading.Thread(target=lambda: [memory.set(str(n), b"x", 0.0, None) for n in range(100_000)])
+busy.start()  # so that a lock is held in the moment of the fork, more often than not
 inherited = store._mine.connection.sqlite
 child = os.fork()
 if not child:
@@ -365,7 +366,7 @@ if not child:
     found = store.get("parent", 0.0), memory.get("child", 0.0), store._mine.connection.sqlite is inherited
     os._exit(0 if found == (b"1", b"2", False) else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-store._lock.release()
+busy.join()
 store.set("after", b"3", 0.0, None)
 print(store.get("child", 0.0), store.get("after", 0.0), store.problem)
 store.close()

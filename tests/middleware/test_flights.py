@@ -21,10 +21,11 @@ async def line(flight, length):
 def test_the_first_leads_and_the_others_join_until_it_landed():
     async def main():
         flights = Flights()
-        flight, leads = flights.join("a")
-        assert (leads, flights.join("a"), flights.join("b")[1]) == (True, (flight, False), True)
+        flight, leads = flights.join("a", asyncio.get_running_loop())
+        again, other = flights.join("a", asyncio.get_running_loop()), flights.join("b", asyncio.get_running_loop())
+        assert (leads, again, other[1]) == (True, (flight, False), True)
         flight.land(None)
-        assert flights.join("a")[1]
+        assert flights.join("a", asyncio.get_running_loop())[1]
         return len(flights)
 
     assert run_jumping(main()) == 2
@@ -53,14 +54,14 @@ def test_an_answer_not_to_be_shared_lets_each_ask_for_itself():
 def test_when_the_leader_fails_the_first_in_line_who_still_waits_leads():
     async def main():
         flights = Flights()
-        flight, _ = flights.join("a")
+        flight, _ = flights.join("a", asyncio.get_running_loop())
         tasks = await line(flight, 3)
         tasks[0].cancel()
         await asyncio.sleep(0)
         flight.fail()
         assert await tasks[1] is Turn.LEAD
         assert not tasks[2].done()
-        assert flights.join("a") == (flight, False)
+        assert flights.join("a", asyncio.get_running_loop()) == (flight, False)
         flight.fail()
         assert await tasks[2] is Turn.LEAD
         flight.fail()
@@ -119,7 +120,7 @@ def test_a_line_belongs_to_one_event_loop():
     flights = Flights()
 
     async def join():
-        return flights.join("a")[1]
+        return flights.join("a", asyncio.get_running_loop())[1]
 
     assert (run_jumping(join()), run_jumping(join())) == (True, True)
 
@@ -127,7 +128,7 @@ def test_a_line_belongs_to_one_event_loop():
 def test_a_copy_has_no_questions_under_way():
     async def main():
         flights = Flights()
-        flights.join("a")
+        flights.join("a", asyncio.get_running_loop())
         return [len(copied) for copied in (copy.deepcopy(flights), pickle.loads(pickle.dumps(flights)))]
 
     assert run_jumping(main()) == [0, 0]

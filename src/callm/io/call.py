@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Coroutine
-from contextlib import aclosing, closing
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from callm.io import portal
@@ -155,12 +155,14 @@ class Dual(Closing, Generic[T]):
 async def _flatten_async(
     batches: AsyncGenerator[list[T], None], between: Callable[[], object] | None
 ) -> AsyncGenerator[T, None]:
-    async with aclosing(batches) as source:
-        async for batch in source:
+    try:
+        async for batch in batches:
             for item in batch:
                 yield item
             if between is not None:
                 between()
+    finally:
+        await batches.aclose()
 
 
 def _flatten_sync(

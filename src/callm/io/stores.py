@@ -12,18 +12,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, local
+from threading import local
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from weakref import WeakSet
 
 from callm.errors import ConfigError
 from callm.io.forked import keep
+from callm.types.locks import lock_across_forks
 
 if TYPE_CHECKING:
     from callm.middleware.cache import CacheStore
 
 T = TypeVar("T")
 
+_LOCK: Final = lock_across_forks()
 _MEGABYTE: Final = 1024 * 1024
 _OVERHEAD: Final = 200
 """About how many bytes an entry in memory takes besides its key and value."""
@@ -40,7 +42,6 @@ class MemoryStore:
         self._max_bytes = max_bytes
         self._entries: OrderedDict[str, tuple[bytes, float | None]] = OrderedDict()
         self._closed = False
-        self._lock, self._process = Lock(), os.getpid()
         self.bytes = 0
 
     def __repr__(self) -> str:
@@ -57,7 +58,7 @@ class MemoryStore:
 
     def get(self, key: str, now: float) -> bytes | None:
         """See `CacheStore.get`."""
-        with self._own_lock():
+        with _LOCK:
             found = self._entries.get(key)
             if found is None:
                 return None
@@ -71,7 +72,7 @@ class MemoryStore:
     def set(self, key: str, value: bytes, now: float, ttl: float | None) -> None:
         """See `CacheStore.set`."""
         size = _size(key, value)
-        with self._own_lock():
+        with _LOCK:
             self._drop(key)
             if self._closed or size > self._max_bytes:
                 return
@@ -82,12 +83,12 @@ class MemoryStore:
 
     def delete(self, key: str) -> None:
         """See `CacheStore.delete`."""
-        with self._own_lock():
+        with _LOCK:
             self._drop(key)
 
     def clear(self) -> None:
         """See `CacheStore.clear`."""
-        with self._own_lock():
+        with _LOCK:
             self._entries.clear()
             self.bytes = 0
 
@@ -100,11 +101,6 @@ class MemoryStore:
         found = self._entries.pop(key, None)
         if found is not None:
             self.bytes -= _size(key, found[0])
-
-    def _own_lock(self) -> Lock:
-        if self._process != os.getpid():  # a thread of the parent may have held it in the moment of the fork
-            self._lock, self._process = Lock(), os.getpid()
-        return self._lock
 
 
 def _memory_store(max_entries: int, max_bytes: int) -> MemoryStore:
@@ -193,7 +189,6 @@ class SQLiteStore:
         self._closed = False
         self._mine = local()
         self._all: WeakSet[_Connection] = WeakSet()
-        self._lock, self._process = Lock(), os.getpid()
         self.problem: str | None = None
 
     def __repr__(self) -> str:
@@ -258,9 +253,7 @@ class SQLiteStore:
         connection: _Connection | None = getattr(self._mine, "connection", None)
         if connection is not None and connection.process == os.getpid():
             return connection.sqlite
-        if self._process != os.getpid():  # a thread of the parent may have held it in the moment of the fork
-            self._lock, self._process = Lock(), os.getpid()
-        with self._lock:
+        with _LOCK:
             connection = _open(self._path)
             self._all.add(connection)
         self._mine.connection = connection

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from callm.errors import CallmError, CircuitOpen
 from callm.middleware.timeout import has_content
 from callm.policy.breaker import Circuit
+from callm.types.locks import lock_across_forks
 
 if TYPE_CHECKING:
     from callm.types import Events, Model, Request
 
-_LOCK: Final = Lock()  # one for all circuits, which may be shared by breakers: it is held for less than a microsecond
+# One for all circuits, which may be shared by breakers: it is held for less than a microsecond.
+_LOCK: Final = lock_across_forks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +43,30 @@ class Breaker:
         Raises:
             CircuitOpen: the model failed too often just now.
         """
-        entry, probing = self._enter()
+        circuit, clock = self.circuit, asyncio.get_running_loop().time
+        entry, probing = self._enter(clock())
         try:
-            async with aclosing(self.inner.stream(request)) as batches:
+            batches = self.inner.stream(request)
+            try:
                 async for batch in batches:
                     if probing and has_content(batch):
-                        entry, probing = self._close(entry), False
+                        entry, probing = self._close(entry, clock()), False
                     yield batch
+            finally:
+                await batches.aclose()
         except CallmError as error:
             with _LOCK:
-                self.circuit.fail(entry, self._now(), error)
+                circuit.fail(entry, clock(), error)
             raise
         except BaseException:
             with _LOCK:
-                self.circuit.abandon(entry)
+                circuit.abandon(entry)
             raise
         with _LOCK:
-            self.circuit.succeed(entry, self._now())
+            circuit.succeed(entry, clock())
 
-    def _enter(self) -> tuple[int, bool]:
+    def _enter(self, now: float) -> tuple[int, bool]:
         """Return the number of the entry, and whether the call is the probe."""
-        now = self._now()
         circuit = self.circuit
         with _LOCK:
             entry = circuit.enter(now)
@@ -74,13 +77,9 @@ class Breaker:
         error.model = self.name
         raise error
 
-    def _close(self, entry: int) -> int:
+    def _close(self, entry: int, now: float) -> int:
         """Report the probe's success, and return the number to report how its answer ends."""
         with _LOCK:
-            self.circuit.succeed(entry, self._now())
-            again = self.circuit.enter(self._now())
+            self.circuit.succeed(entry, now)
+            again = self.circuit.enter(now)
             return entry if again is None else again
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()

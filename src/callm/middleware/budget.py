@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from callm.errors import BudgetExceeded, CallmError, ConfigError
@@ -23,12 +21,14 @@ from callm.policy.budget import Account, Ledger, Period
 from callm.policy.estimate import estimate_input, estimate_output
 from callm.policy.price import Price, price_of
 from callm.types import AttemptFailed, Continued, Restarted, Usage
+from callm.types.locks import lock_across_forks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from callm.types import Events, Model, Request
 
+_LOCK: Final = lock_across_forks()
 _ANOTHER: Final = frozenset({AttemptFailed, Continued, Restarted})
 """At the end of a batch, these say that another request follows."""
 
@@ -59,16 +59,15 @@ class Cap:
             raise ConfigError("a cap needs exactly one of tokens= and dollars=")
         cap = self.tokens if self.dollars is None else self.dollars
         self._ledger = Ledger(0 if cap is None else cap, self.period)
-        self._lock = Lock()
 
     def used(self, value: str | None = None) -> float:
         """Return what is used in this period: of `value`, if the cap is for each value of a tag."""
-        with self._lock:
+        with _LOCK:
             return self._ledger.account(self.clock(), value).used
 
     def reserved(self, value: str | None = None) -> float:
         """Return what the calls under way have reserved."""
-        with self._lock:
+        with _LOCK:
             return self._ledger.account(self.clock(), value).reserved
 
     def check(self, models: Sequence[str]) -> None:
@@ -95,7 +94,7 @@ class Cap:
         """
         value = None if self.tag is None else tags.get(self.tag)
         now = self.clock()
-        with self._lock:
+        with _LOCK:
             account = self._ledger.reserve(now, value, amount)
             if account is not None:
                 return account
@@ -104,7 +103,7 @@ class Cap:
 
     def settle(self, account: Account, reserved: float, used: float) -> bool:
         """Replace a reservation by what was used; return whether the cap still holds."""
-        with self._lock:
+        with _LOCK:
             self._ledger.settle(account, reserved, used)
             return self._ledger.holds(account)
 
@@ -180,12 +179,15 @@ class Budget:
         reserved = self._reserve(Usage(prompt, estimate_output(request)), request)
         meter, error, left = Meter(prompt), None, True
         try:
-            async with aclosing(self.inner.stream(request)) as batches:
+            batches = self.inner.stream(request)
+            try:
                 async for batch in batches:
                     meter.see(batch)
                     yield batch
                     if type(batch[-1]) in _ANOTHER:
                         self._charge(reserved, meter.attempts, request)
+            finally:
+                await batches.aclose()
             left = False
         except CallmError as failure:
             error, left = failure, False

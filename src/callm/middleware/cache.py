@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -89,7 +88,7 @@ class Cache:
 
     async def _stream(self, key: str, request: Request) -> Events:
         loop = asyncio.get_running_loop()
-        found = await self._find(key, request)
+        found = await self._find(key, request, loop)
         if isinstance(found, Entry):
             began = loop.time()
             yield [CacheHit(max(0.0, self.clock() - found.created))]
@@ -101,11 +100,14 @@ class Cache:
         flight, recording, landed = found, Recording(), False
         try:
             began = loop.time()
-            async with aclosing(self.inner.stream(request)) as batches:
+            batches = self.inner.stream(request)
+            try:
                 async for batch in batches:
                     recording.add(flight.pause() - began, batch)
                     yield batch
                     flight.go_on()
+            finally:
+                await batches.aclose()
             entry = recording.entry(self.clock(), request.output)
             if entry is not None:
                 self._store(key, entry, request)
@@ -124,18 +126,18 @@ class Cache:
         except (TypeError, ValueError, OverflowError, RecursionError, ConfigError):
             return None
 
-    async def _find(self, key: str, request: Request) -> Entry | Flight:
+    async def _find(self, key: str, request: Request, loop: asyncio.AbstractEventLoop) -> Entry | Flight:
         """Return the answer, or the flight that this call must lead to get one."""
         if request.options.cache == "refresh":
-            return Flight(asyncio.get_running_loop())
+            return Flight(loop)
         entry = self._stored(key, request)
         if entry is not None:
             return entry
-        flight, leads = self._flights.join(key)
+        flight, leads = self._flights.join(key, loop)
         turn = Turn.LEAD if leads else await flight.wait()
         if isinstance(turn, Entry):
             return turn
-        return flight if turn is Turn.LEAD else Flight(asyncio.get_running_loop())
+        return flight if turn is Turn.LEAD else Flight(loop)
 
     def _stored(self, key: str, request: Request) -> Entry | None:
         now = self.clock()

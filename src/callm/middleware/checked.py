@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,16 +30,22 @@ class Checked:
             OutputError: the answer is not of the type that the request declares.
         """
         if request.output is None or request.stream:
-            async with aclosing(self.inner.stream(request)) as batches:
+            batches = self.inner.stream(request)
+            try:
                 async for batch in batches:
                     yield batch
+            finally:
+                await batches.aclose()
             return
         response = Response()
         held: list[list[Event]] = []
-        async with aclosing(self.inner.stream(request)) as batches:
+        batches = self.inner.stream(request)
+        try:
             async for batch in batches:
                 response.add(batch)
                 held.append(batch)
+        finally:
+            await batches.aclose()
         check_finish(response)
         request.output.parse(response.text)
         for batch in held:

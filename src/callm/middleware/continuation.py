@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -74,10 +73,13 @@ class Continuation:
         asked = request
         for number in count(1):
             try:
-                async with aclosing(self.inner.stream(asked)) as batches:
+                batches = self.inner.stream(asked)
+                try:
                     async for batch in batches:
                         if passed := answer.see(batch):
                             yield passed
+                finally:
+                    await batches.aclose()
             except CallmError as error:
                 if rest := answer.rest():
                     yield rest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,7 +36,8 @@ class Deadline:
         """
         watch = CallWatch(request.options)
         try:
-            async with aclosing(self.inner.stream(watch.limit(request))) as batches:
+            batches = self.inner.stream(watch.limit(request))
+            try:
                 while True:
                     watch.begin()
                     try:
@@ -49,6 +49,8 @@ class Deadline:
                         raise
                     watch.waiting = False
                     yield batch
+            finally:
+                await batches.aclose()
         finally:
             watch.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +48,15 @@ class Fallback:
             attempt = Attempt(request)
             first = True
             try:
-                async with aclosing(model.stream(request)) as batches:
+                batches = model.stream(request)
+                try:
                     async for batch in batches:
                         if attempt.see(batch):
                             relay.rest = batches
                         yield [Selected(model.name), *batch] if first else batch
                         first = False
+                finally:
+                    await batches.aclose()
             except CallmError as error:
                 error.model = error.model or model.name
                 if not (attempt.replaceable and falls_back(error)):

@@ -105,9 +105,8 @@ class Flights:
     def __reduce__(self) -> tuple[type[Flights], tuple[()]]:
         return (Flights, ())  # a copy asks for itself
 
-    def join(self, key: str) -> tuple[Flight, bool]:
-        """Return the flight of `key` in this event loop, and whether it has just begun, so that the caller leads."""
-        loop = asyncio.get_running_loop()
+    def join(self, key: str, loop: asyncio.AbstractEventLoop) -> tuple[Flight, bool]:
+        """Return the flight of `key` in the event loop, and whether it has just begun, so that the caller leads."""
         place = (loop, key)
         flight = self._flights.get(place)
         if flight is not None:

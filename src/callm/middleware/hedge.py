@@ -11,9 +11,7 @@ The first content of each attempt is waited for in a task of its own; from there
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from callm.errors import CallmError, ConfigError, LimitError
@@ -23,11 +21,12 @@ from callm.middleware.timeout import has_content
 from callm.policy.latency import Latency
 from callm.policy.retry_budget import RetryBudget
 from callm.types import AttemptFailed, Selected
+from callm.types.locks import lock_across_forks
 
 if TYPE_CHECKING:
     from callm.types import Event, Events, Model, Request
 
-_LOCK: Final = Lock()  # for the budgets and the latencies, which threads may share
+_LOCK: Final = lock_across_forks()  # for the budgets and the latencies, which threads may share
 
 
 def _tenth() -> RetryBudget:
@@ -78,12 +77,15 @@ class Hedge:
             if winner is None:
                 raise race.failures[-1][1]
             winner.is_closed = True  # it will be
-            async with aclosing(winner.batches) as batches:
+            batches = winner.batches
+            try:
                 for batch in winner.held:
                     yield batch
                 winner.held.clear()
                 async for batch in batches:
                     yield batch
+            finally:
+                await batches.aclose()
         finally:
             await race.close()
 

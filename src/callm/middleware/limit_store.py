@@ -7,11 +7,13 @@ takes back by it. Lines, slots and timers stay in the process: a store only deci
 from __future__ import annotations
 
 import asyncio
-from threading import Lock
-from typing import Protocol
+from typing import Final, Protocol
 
 from callm.policy.window import Admission, Limits, Window
 from callm.types.limits import Remaining
+from callm.types.locks import lock_across_forks
+
+_LOCK: Final = lock_across_forks()
 
 
 class LimitStore(Protocol):
@@ -47,7 +49,6 @@ class ProcessStore:
 
     def __init__(self) -> None:
         self._windows: dict[str, Window] = {}
-        self._lock = Lock()
 
     def __repr__(self) -> str:
         return "ProcessStore()"
@@ -55,7 +56,7 @@ class ProcessStore:
     async def take(self, key: str, limits: Limits, admission: Admission) -> float:
         """See `LimitStore.take`. The limits of a key are those it was first asked with."""
         now = asyncio.get_running_loop().time()
-        with self._lock:
+        with _LOCK:
             window = self._windows.get(key)
             if window is None:
                 window = self._window(key, limits)
@@ -63,30 +64,30 @@ class ProcessStore:
 
     async def settle(self, key: str, admission: Admission, tokens: float) -> None:
         """See `LimitStore.settle`."""
-        with self._lock:
+        with _LOCK:
             self._windows[key].settle(admission, tokens)
 
     async def refund(self, key: str, admission: Admission) -> None:
         """See `LimitStore.refund`."""
-        with self._lock:
+        with _LOCK:
             self._windows[key].refund(admission)
 
     async def pause(self, key: str, limits: Limits, seconds: float) -> None:
         """See `LimitStore.pause`."""
         now = asyncio.get_running_loop().time()
-        with self._lock:
+        with _LOCK:
             self._window(key, limits).pause(now, seconds)
 
     async def learn(self, key: str, limits: Limits, remaining: Remaining) -> None:
         """See `LimitStore.learn`."""
         now = asyncio.get_running_loop().time()
-        with self._lock:
+        with _LOCK:
             self._window(key, limits).learn(now, remaining)
 
     async def late(self, key: str, limits: Limits, amount: tuple[float, float], patience: float) -> float:
         """See `LimitStore.late`."""
         now = asyncio.get_running_loop().time()
-        with self._lock:
+        with _LOCK:
             return self._window(key, limits).late(now, *amount, patience)
 
     def _window(self, key: str, limits: Limits) -> Window:

@@ -8,14 +8,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 from callm.errors import ConfigError, QueueTimeout
 from callm.middleware.limit_store import LimitStore, ProcessStore
 from callm.middleware.line import Line, Place
 from callm.policy.window import NEVER, Admission, Limits
 from callm.types.limits import Remaining
+from callm.types.locks import lock_across_forks
+
+_LOCK: Final = lock_across_forks()
 
 
 @dataclass(eq=False, kw_only=True)
@@ -52,7 +54,6 @@ class Limiter:
         self._limits = Limits(requests=self.requests_per_minute, tokens=self.tokens_per_minute, burst=self.burst)
         self._slots = NEVER if self.concurrency is None else self.concurrency
         self._busy = 0
-        self._lock = Lock()
         self._line = Line()
 
     @property
@@ -115,7 +116,7 @@ class Limiter:
         """Return 0.0 if admitted, the seconds to wait, or NEVER: until a slot is given back."""
         if self._slots == NEVER:
             return await self.store.take(self.name, self._limits, admission)
-        with self._lock:
+        with _LOCK:
             if self._busy >= self._slots:
                 return NEVER
             self._busy += 1
@@ -124,13 +125,13 @@ class Limiter:
             wait = await self.store.take(self.name, self._limits, admission)
         finally:
             if wait:
-                with self._lock:
+                with _LOCK:
                     self._busy -= 1
         return wait
 
     def _free(self) -> None:
         if self._slots != NEVER:
-            with self._lock:
+            with _LOCK:
                 self._busy -= 1
         if self._line.places:
             self._line.call()

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from threading import Lock
+from typing import Final
 
 from callm.policy.window import NEVER
+from callm.types.locks import lock_across_forks
 
-_FEW = 32
+_FEW: Final = 32
+_LOCK: Final = lock_across_forks()
 
 
 class Place:
@@ -51,7 +53,6 @@ class Line:
     def __init__(self) -> None:
         self.places: deque[Place] = deque()
         self._gone = 0
-        self._lock = Lock()
         self.requests: float = 0
         self.tokens: float = 0
 
@@ -61,7 +62,7 @@ class Line:
     def enter(self, requests: float, tokens: float) -> Place:
         """Step in behind everybody. `Place.head` says whether nobody is there."""
         place = Place(requests, tokens)
-        with self._lock:
+        with _LOCK:
             place.head = not self.places
             self.places.append(place)
             self.requests += requests
@@ -70,7 +71,7 @@ class Line:
 
     def leave(self, place: Place) -> None:
         """Step out; the next one becomes the head."""
-        with self._lock:
+        with _LOCK:
             if place.gone:
                 return
             self.requests -= place.requests
@@ -89,7 +90,7 @@ class Line:
         """Let the head look again: something was given back."""
         if not self.places:
             return
-        with self._lock:
+        with _LOCK:
             if self.places and not self.places[0].call():
                 self._drop()
                 self._next()
@@ -97,7 +98,7 @@ class Line:
     async def wait(self, place: Place, until: float) -> None:
         """Sleep until called, or until a time of the loop's clock."""
         loop = place.loop
-        with self._lock:
+        with _LOCK:
             if place.called:
                 place.called = False
                 return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from callm.wire.rate_limits import remaining
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from callm.policy.window import Admission
     from callm.types import Event, Events, Model, Request
 
 
@@ -57,12 +55,15 @@ class RateLimit:
         try:
             if waited:
                 yield [Waited(limiter.name, waited)]
-            async with aclosing(self.inner.stream(request)) as batches:
+            batches = self.inner.stream(request)
+            try:
                 async for batch in batches:
                     meter.see(batch)
                     if limiter.learn:
                         await self._learn(batch)
                     yield batch
+            finally:
+                await batches.aclose()
             left = False
         except CallmError as failure:
             error, left = failure, False
@@ -70,7 +71,11 @@ class RateLimit:
                 await limiter.pause(failure.retry_after)
             raise
         finally:
-            await self._give_back(admission, meter, error, left=left)
+            spent = meter.tokens(error, left=left)
+            if meter.cached or (not spent and isinstance(error, LimitError | ConfigError)):
+                await limiter.refund(admission)
+            else:
+                await limiter.release(admission, spent)
             del error  # its traceback holds this frame
 
     async def _learn(self, batch: Sequence[Event]) -> None:
@@ -79,10 +84,3 @@ class RateLimit:
                 told = remaining(event.headers, time.time())
                 if told is not None:
                     await self.limiter.told(told)
-
-    async def _give_back(self, admission: Admission, meter: Meter, error: CallmError | None, *, left: bool) -> None:
-        spent = meter.tokens(error, left=left)
-        if meter.cached or (not spent and isinstance(error, LimitError | ConfigError)):
-            await self.limiter.refund(admission)
-        else:
-            await self.limiter.release(admission, spent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
@@ -53,11 +52,14 @@ class Retry:
         for number in count(1):
             attempt = Attempt(request, number)
             try:
-                async with aclosing(self.inner.stream(request)) as batches:
+                batches = self.inner.stream(request)
+                try:
                     async for batch in batches:
                         if attempt.see(batch) and number == 1:  # later errors have only the number of attempts to learn
                             relay.rest = batches
                         yield batch
+                finally:
+                    await batches.aclose()
             except CallmError as error:
                 failure = error
             else:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-from dataclasses import dataclass, field
-from threading import Lock
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
 
 from callm.errors import ConfigError
 from callm.middleware.fallback import check_models
 from callm.middleware.relay import Relay
 from callm.policy.rotation import Rotation
 from callm.types import Selected
+from callm.types.locks import lock_across_forks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from callm.types import Events, Model, Request
+
+_LOCK: Final = lock_across_forks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,6 @@ class RoundRobin:
 
     models: tuple[Model, ...]
     rotation: Rotation
-    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     @classmethod
     def of(cls, *models: Model, weights: Sequence[float] | None = None, start: int = 0) -> Self:
@@ -59,9 +59,12 @@ class RoundRobin:
         return Relay(lambda relay: self._stream(request, relay))
 
     async def _stream(self, request: Request, relay: Relay) -> Events:
-        with self._lock:
+        with _LOCK:
             model = self.models[self.rotation.next()]
-        async with aclosing(model.stream(request)) as batches:
+        batches = model.stream(request)
+        try:
             async for batch in batches:
                 relay.rest = batches
                 yield [Selected(model.name), *batch]
+        finally:
+            await batches.aclose()

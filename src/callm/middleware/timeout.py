@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import current_task
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,26 +38,27 @@ class Timeout:
         Raises:
             CallTimeout: no content came in time.
         """
+        batches = self.inner.stream(request)
         watch = _Silence(request.options.timeouts)
         try:
-            async with aclosing(self.inner.stream(request)) as batches:
-                while True:
-                    watch.begin()
-                    try:
-                        batch = await batches.__anext__()
-                    except StopAsyncIteration:
-                        return
-                    except asyncio.CancelledError as cancelled:
-                        watch.translate(cancelled)
-                        raise
-                    watch.waiting = False
-                    if has_content(batch):
-                        watch.content()
-                    else:
-                        watch.silence()
-                    yield batch
+            while True:
+                watch.begin()
+                try:
+                    batch = await batches.__anext__()
+                except StopAsyncIteration:
+                    return
+                except asyncio.CancelledError as cancelled:
+                    watch.translate(cancelled)
+                    raise
+                watch.waiting = False
+                if has_content(batch):
+                    watch.content()
+                else:
+                    watch.silence()
+                yield batch
         finally:
             watch.close()
+            await batches.aclose()
 
 
 def has_content(batch: Sequence[Event]) -> bool:

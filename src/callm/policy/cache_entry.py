@@ -111,20 +111,29 @@ class Recording:
             now: the seconds since 1970.
             output: the type that was asked for.
         """
+        if not self._is_whole(output):
+            return None
+        batches = self._batches
+        if self._selected is not None:
+            (offset, first), *rest = batches
+            batches = [(offset, [self._selected, *first]), *rest]
+        return Entry(FORMAT, now - self.age, batches)
+
+    def _is_whole(self, output: OutputSpec | None) -> bool:
+        telling = [event for _, batch in self._batches for event in batch if type(event) in _TELLING]
+        if output is None and len(telling) == 1 and isinstance(finish := telling[0], Finish):
+            return finish.reason in _WHOLE  # which it is of most answers: nothing to add up
         response = Response()
         for _, batch in self._batches:
-            response.add(batch if output is not None else [event for event in batch if type(event) in _TELLING])
+            response.add(batch)
         if not (_is_whole(response) and all(map(_is_whole, response.choices.values()))):
-            return None
+            return False
         if output is not None:
             try:
                 output.parse(response.text)
             except OutputError:
-                return None
-        (offset, first), *rest = self._batches
-        if self._selected is not None:
-            first = [self._selected, *first]
-        return Entry(FORMAT, now - self.age, [(offset, first), *rest])
+                return False
+        return True
 
 
 def _is_whole(response: Response) -> bool:

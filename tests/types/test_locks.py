@@ -1,0 +1,46 @@
+"""A fork while another thread holds a lock leaves it free in both processes."""
+
+import os
+import threading
+import time
+import warnings
+
+import pytest
+
+from callm.io import stores
+from callm.middleware import breaker, budget, hedge, limit_store, limiter, line, round_robin
+from callm.types.locks import lock_across_forks
+
+HOLDERS = (stores, breaker, budget, hedge, limit_store, limiter, line, round_robin)
+LOCKS = {module.__name__: module._LOCK for module in HOLDERS} | {"a new one": lock_across_forks()}
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_that_another_thread_holds_at_the_fork_is_free_in_both_processes(name: str) -> None:
+    lock, held = LOCKS[name], threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
+        child = os.fork()
+    if not child:
+        os._exit(0 if lock.acquire(timeout=5) else 1)
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert lock.acquire(timeout=5)
+    lock.release()
+
+
+def test_no_middleware_makes_a_lock_for_each_of_its_objects() -> None:
+    """Such a one would stay held in a child process, and can't be copied."""
+    for thing in (budget.Cap(tokens=1), limit_store.ProcessStore(), limiter.Limiter(), line.Line()):
+        assert not [value for value in vars(thing).values() if isinstance(value, type(threading.Lock()))]
