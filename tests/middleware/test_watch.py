@@ -15,22 +15,19 @@ from callm.middleware.watch import NEVER, Watch
 from tests.support import run_jumping
 
 
-def late() -> CallTimeout:
-    return CallTimeout("late")
-
-
 class In(Watch):
     """Rings in so many seconds."""
 
-    __slots__ = ("_moment",)
-
     def __init__(self, seconds: float) -> None:
-        super().__init__(late)
+        super().__init__()
         self._moment = self.loop.time() + seconds
         self.expect(seconds)
 
     def left(self, now: float) -> float:
         return self._moment - now
+
+    def late(self) -> CallTimeout:
+        return CallTimeout("late")
 
 
 async def wait(watch: Watch, seconds: float) -> None:
@@ -96,7 +93,7 @@ def test_a_cancellation_from_outside_together_with_ours_stays_a_cancellation() -
         watch = In(NEVER)
         task = asyncio.ensure_future(wait(watch, 3))
         await asyncio.sleep(1)
-        watch.interrupt(late())
+        watch.interrupt(watch.late())
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -73,7 +73,8 @@ class MemoryStore:
         """See `CacheStore.set`."""
         size = _size(key, value)
         with _LOCK:
-            self._drop(key)
+            if key in self._entries:
+                self._drop(key)
             if self._closed or size > self._max_bytes:
                 return
             self._entries[key] = value, None if ttl is None else now + ttl

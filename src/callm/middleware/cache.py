@@ -88,7 +88,12 @@ class Cache:
 
     async def _stream(self, key: str, request: Request) -> Events:
         loop = asyncio.get_running_loop()
-        found = await self._find(key, request, loop)
+        refresh = request.options.cache == "refresh"
+        found: Entry | Flight | None = None if refresh else self._stored(key, request)
+        if found is None:
+            found, leads = (Flight(loop), True) if refresh else self._flights.join(key, loop)
+            if not leads:
+                found = await self._after(found, loop)
         if isinstance(found, Entry):
             began = loop.time()
             yield [CacheHit(max(0.0, self.clock() - found.created))]
@@ -126,15 +131,10 @@ class Cache:
         except (TypeError, ValueError, OverflowError, RecursionError, ConfigError):
             return None
 
-    async def _find(self, key: str, request: Request, loop: asyncio.AbstractEventLoop) -> Entry | Flight:
-        """Return the answer, or the flight that this call must lead to get one."""
-        if request.options.cache == "refresh":
-            return Flight(loop)
-        entry = self._stored(key, request)
-        if entry is not None:
-            return entry
-        flight, leads = self._flights.join(key, loop)
-        turn = Turn.LEAD if leads else await flight.wait()
+    @staticmethod
+    async def _after(flight: Flight, loop: asyncio.AbstractEventLoop) -> Entry | Flight:
+        """Stand in line; return the answer, or the flight that this call must lead to get one."""
+        turn = await flight.wait()
         if isinstance(turn, Entry):
             return turn
         return flight if turn is Turn.LEAD else Flight(loop)

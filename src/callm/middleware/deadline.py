@@ -62,11 +62,9 @@ def _cancelled() -> CallCancelled:
 class CallWatch(Watch):
     """The clock of a whole call, which begins now."""
 
-    __slots__ = ("_end", "_seconds")
-
     def __init__(self, options: CallOptions) -> None:
         """Watch the total time and the cancel handle of `options`."""
-        super().__init__(self._late)
+        super().__init__()
         total, now = options.timeouts.total, self.loop.time()
         self._end = NEVER if total is None else now + total
         if options.deadline is not None and options.deadline < self._end:
@@ -95,5 +93,6 @@ class CallWatch(Watch):
     def _from_anywhere(self) -> None:
         self.loop.call_soon_threadsafe(self.interrupt, _cancelled())
 
-    def _late(self) -> DeadlineExceeded:
+    def late(self) -> DeadlineExceeded:
+        """See `Watch.late`."""
         return DeadlineExceeded(f"the call took longer than its total of {self._seconds:g} s", seconds=self._seconds)

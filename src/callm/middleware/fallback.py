@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from callm.errors import AllFailed, CallCancelled, CallmError, ConfigError, DeadlineExceeded, UnsupportedError
 from callm.middleware.attempt import Attempt
-from callm.middleware.relay import Relay
+from callm.middleware.relay import relayed
 from callm.types import Selected
 
 if TYPE_CHECKING:
+    from callm.middleware.relay import Relay
     from callm.types import Events, Model, Request
 
 
@@ -40,33 +41,36 @@ class Fallback:
         Raises:
             AllFailed: every model failed.
         """
-        return Relay(lambda relay: self._stream(request, relay))
+        return relayed(request, lambda relay: self._stream(request, relay))
 
-    async def _stream(self, request: Request, relay: Relay) -> Events:
+    async def _stream(self, request: Request, relay: Relay | None) -> Events:
         errors: list[CallmError] = []
-        for model in self.models:
-            attempt = Attempt(request)
-            first = True
-            try:
-                batches = model.stream(request)
+        try:
+            for model in self.models:
+                attempt = Attempt(request)
+                first = True
                 try:
-                    async for batch in batches:
-                        if attempt.see(batch):
-                            relay.rest = batches
-                        yield [Selected(model.name), *batch] if first else batch
-                        first = False
-                finally:
-                    await batches.aclose()
-            except CallmError as error:
-                error.model = error.model or model.name
-                if not (attempt.replaceable and falls_back(error)):
-                    raise
-                errors.append(error)
-            else:
-                return
-            if model is not self.models[-1]:
-                yield attempt.failed(errors[-1], model.name)
-        raise AllFailed(f"all {len(errors)} models of the fallback failed", errors)
+                    batches = model.stream(request)
+                    try:
+                        async for batch in batches:
+                            if attempt.see(batch) and relay is not None:
+                                relay.rest = batches
+                            yield [Selected(model.name), *batch] if first else batch
+                            first = False
+                    finally:
+                        await batches.aclose()
+                except CallmError as error:
+                    error.model = error.model or model.name
+                    if not (attempt.replaceable and falls_back(error)):
+                        raise
+                    errors.append(error)
+                else:
+                    return
+                if model is not self.models[-1]:
+                    yield attempt.failed(errors[-1], model.name)
+            raise AllFailed(f"all {len(errors)} models of the fallback failed", errors)
+        finally:
+            del errors  # their tracebacks hold this frame
 
 
 def falls_back(error: CallmError) -> bool:

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from enum import Enum
-from functools import partial
 from typing import Final, TypeAlias
 
 from callm.policy.cache_entry import Entry
@@ -30,19 +28,21 @@ class Turn(Enum):
     ALONE = "alone"
 
 
+_Key: TypeAlias = "tuple[asyncio.AbstractEventLoop, str]"
 _Waiter: TypeAlias = "asyncio.Future[Entry | Turn]"
 
 
 class Flight:
     """A question under way and the line behind it. Its leader must `land` it, or `fail`."""
 
-    __slots__ = ("_forget", "_line", "_loop", "_paused")
+    __slots__ = ("_among", "_key", "_line", "_loop", "_paused")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, forget: Callable[[], object] = lambda: None) -> None:
-        """Begin; `forget` is called when nobody is to join any more."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, among: dict[_Key, Flight] | None = None, key: str = "") -> None:
+        """Begin; when nobody is to join any more, it leaves its place `among` others."""
         self._loop = loop
-        self._forget = forget
-        self._line: deque[_Waiter] = deque()
+        self._among = among
+        self._key = key
+        self._line: deque[_Waiter] | None = None  # most have none, and it is larger than all the rest
         self._paused: float | None = None
 
     def pause(self) -> float:
@@ -75,6 +75,8 @@ class Flight:
     async def wait(self) -> Entry | Turn:
         """Stand in line; return the answer, or how to go on without one."""
         waiter: _Waiter = self._loop.create_future()
+        if self._line is None:
+            self._line = deque()
         self._line.append(waiter)
         told = False
         try:
@@ -88,6 +90,10 @@ class Flight:
             if not told and not waiter.cancel() and waiter.result() is Turn.LEAD:
                 self.fail()  # cancelled just when it was to lead
 
+    def _forget(self) -> None:
+        if self._among is not None:
+            self._among.pop((self._loop, self._key), None)
+
     def _is_idle(self) -> bool:
         return self._paused is not None and self._loop.time() - self._paused >= PATIENCE
 
@@ -97,7 +103,7 @@ class Flights:
 
     def __init__(self) -> None:
         # No lock: each step is one operation on the dictionary, and no two loops share a key.
-        self._flights: dict[tuple[asyncio.AbstractEventLoop, str], Flight] = {}
+        self._flights: dict[_Key, Flight] = {}
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -111,5 +117,5 @@ class Flights:
         flight = self._flights.get(place)
         if flight is not None:
             return flight, False
-        flight = self._flights[place] = Flight(loop, partial(self._flights.pop, place, None))
+        flight = self._flights[place] = Flight(loop, self._flights, key)
         return flight, True

@@ -47,7 +47,9 @@ class Meter:
         self.attempts: list[tuple[str, Usage]] = []
         self.model = ""
         self.cached = False
-        self._reset()
+        self._usage: Usage = _NOTHING
+        self._characters = 0
+        self._content = self._finished = False
 
     def see(self, batch: Sequence[Event]) -> None:
         """Take the next events."""
@@ -59,6 +61,10 @@ class Meter:
             elif kind is ToolCallDelta:
                 self._characters += len(event.arguments)  # type: ignore[union-attr]  # likewise, arguments
                 self._content = True
+            elif kind is UsageReport:
+                self._usage = event.usage  # type: ignore[union-attr]  # likewise, a usage
+            elif kind is Finish:
+                self._finished = True
             elif (note := self._notes.get(kind)) is not None:
                 note(self, event)
             elif kind in CONTENT:
@@ -79,13 +85,6 @@ class Meter:
         for _, usage in self.end(error, left=left):
             spent += (usage.input_tokens or 0) + (usage.output_tokens or 0)
         return spent
-
-    def _report(self, event: UsageReport) -> None:
-        self._usage = event.usage
-
-    def _finish(self, event: Finish) -> None:
-        del event
-        self._finished = True
 
     def _select(self, event: Selected) -> None:
         self.model = event.model
@@ -128,8 +127,6 @@ class Meter:
         self._content = self._finished = False
 
     _notes: ClassVar[dict[type, Callable[[Meter, Any], object]]] = {
-        UsageReport: _report,
-        Finish: _finish,
         Selected: _select,
         ResponseHeaders: _name,
         AttemptFailed: _fail,

@@ -11,7 +11,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from callm.types import Event, Events
+    from callm.types import Event, Events, Request
+
+
+def relayed(request: Request, make: Callable[[Relay | None], Events]) -> Events:
+    """Return what `make(relay)`, a generator, yields. It has no relay where one batch is the whole answer."""
+    return Relay(make) if request.stream else make(None)
 
 
 class Relay(AsyncGenerator["list[Event]", None]):

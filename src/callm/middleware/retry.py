@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from callm.errors import CallmError
 from callm.middleware.attempt import Attempt
-from callm.middleware.relay import Relay
+from callm.middleware.relay import relayed
 from callm.policy.backoff import Backoff
 from callm.policy.retry_budget import RetryBudget
 
 if TYPE_CHECKING:
+    from callm.middleware.relay import Relay
     from callm.types import Events, Model, Request
 
 
@@ -44,9 +45,9 @@ class Retry:
 
     def stream(self, request: Request) -> Events:
         """See `Model.stream`."""
-        return Relay(lambda relay: self._stream(request, relay))
+        return relayed(request, lambda relay: self._stream(request, relay))
 
-    async def _stream(self, request: Request, relay: Relay) -> Events:
+    async def _stream(self, request: Request, relay: Relay | None) -> Events:
         if self.budget is not None:
             self.budget.deposit()
         for number in count(1):
@@ -55,7 +56,9 @@ class Retry:
                 batches = self.inner.stream(request)
                 try:
                     async for batch in batches:
-                        if attempt.see(batch) and number == 1:  # later errors have only the number of attempts to learn
+                        if (
+                            attempt.see(batch) and number == 1 and relay is not None
+                        ):  # later errors have only the number of attempts to learn
                             relay.rest = batches
                         yield batch
                 finally:
@@ -68,8 +71,9 @@ class Retry:
             if wait is None:
                 failure.attempts, failure.model = number, failure.model or self.name
                 raise failure
-            yield attempt.failed(failure, self.name, wait)
+            announcement = attempt.failed(failure, self.name, wait)
             failure = None  # type: ignore[assignment]  # its traceback holds this frame
+            yield announcement
             await asyncio.sleep(wait)
 
     def _wait(self, error: CallmError, number: int, attempt: Attempt, request: Request) -> float | None:

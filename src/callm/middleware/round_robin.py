@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from callm.errors import ConfigError
 from callm.middleware.fallback import check_models
-from callm.middleware.relay import Relay
+from callm.middleware.relay import relayed
 from callm.policy.rotation import Rotation
 from callm.types import Selected
 from callm.types.locks import lock_across_forks
@@ -15,6 +15,7 @@ from callm.types.locks import lock_across_forks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from callm.middleware.relay import Relay
     from callm.types import Events, Model, Request
 
 _LOCK: Final = lock_across_forks()
@@ -56,15 +57,16 @@ class RoundRobin:
 
     def stream(self, request: Request) -> Events:
         """See `Model.stream`."""
-        return Relay(lambda relay: self._stream(request, relay))
+        return relayed(request, lambda relay: self._stream(request, relay))
 
-    async def _stream(self, request: Request, relay: Relay) -> Events:
+    async def _stream(self, request: Request, relay: Relay | None) -> Events:
         with _LOCK:
             model = self.models[self.rotation.next()]
         batches = model.stream(request)
         try:
             async for batch in batches:
-                relay.rest = batches
+                if relay is not None:
+                    relay.rest = batches
                 yield [Selected(model.name), *batch]
         finally:
             await batches.aclose()

@@ -72,10 +72,8 @@ def has_content(batch: Sequence[Event]) -> bool:
 class _Silence(Watch):
     """A clock that content sets back, and that stands still while the consumer works."""
 
-    __slots__ = ("_allowed", "_began", "_spent", "_started", "_timeouts")
-
     def __init__(self, timeouts: Timeouts) -> None:
-        super().__init__(self._late)
+        super().__init__()
         self._timeouts = timeouts
         self._started = False
         self._allowed = NEVER if timeouts.first_content is None else timeouts.first_content
@@ -88,7 +86,7 @@ class _Silence(Watch):
         self._task = current_task()
         self._began = self.loop.time()
         self.waiting = True
-        if self._handle is None and not self._swept and self._allowed != NEVER:
+        if self._handle is None and self._sweep is None and self._allowed != NEVER:
             self.expect(self._allowed - self._spent)
 
     def left(self, now: float) -> float:
@@ -118,7 +116,7 @@ class _Silence(Watch):
                 self._unsweep()
         self._allowed = allowed
 
-    def _late(self) -> CallTimeout:
+    def late(self) -> CallTimeout:
         phase = "between_content" if self._started else "first_content"
         words = "no more content came" if self._started else "no content came"
         return CallTimeout(f"{words} for {self._allowed:g} s (timeout {phase!r})", phase=phase, seconds=self._allowed)

@@ -44,19 +44,21 @@ class Watch:
         on_close: called when the clock is closed.
     """
 
-    __slots__ = ("_cancelling", "_handle", "_make", "_swept", "_task", "error", "loop", "on_close", "waiting")
+    waiting: bool = False
+    error: CallmError | None = None
+    on_close: Callable[[], object] | None = None
+    _task: asyncio.Task[object] | None = None
+    _cancelling: int = 0
+    _handle: asyncio.TimerHandle | None = None
+    _sweep: _Sweep | None = None
 
-    def __init__(self, make: Callable[[], CallmError]) -> None:
-        """Begin; `make` makes the error. Whoever knows when it is to ring calls `expect`."""
+    def __init__(self) -> None:
+        """Begin. Whoever knows when it is to ring calls `expect`."""
         self.loop = asyncio.get_running_loop()
-        self.waiting = False
-        self.error: CallmError | None = None
-        self.on_close: Callable[[], object] | None = None
-        self._make = make
-        self._task: asyncio.Task[object] | None = None
-        self._cancelling = 0
-        self._handle: asyncio.TimerHandle | None = None
-        self._swept = False
+
+    def late(self) -> CallmError:
+        """Return the error with which it rings."""
+        raise NotImplementedError
 
     def left(self, now: float) -> float:
         """Return the seconds until it rings, should nothing change; `NEVER` while it stands still."""
@@ -65,9 +67,9 @@ class Watch:
     def expect(self, left: float) -> None:
         """See to it that somebody looks again when `left` seconds are over."""
         if left >= SOON:
-            if not self._swept:
-                self._swept = True
-                _sweep_of(self.loop).add(self)
+            if self._sweep is None:
+                self._sweep = _sweeps.get(self.loop) or _new_sweep(self.loop)
+                self._sweep.add(self)
         elif self._handle is None:
             self._handle = self.loop.call_later(max(left, 0.0), self._tick)
 
@@ -104,52 +106,49 @@ class Watch:
         self.waiting = False
         if self._handle is not None:
             self._handle.cancel()
-        self._unsweep()
+        if self._sweep is not None:
+            self._unsweep()
         if self.on_close is not None:
             self.on_close()
 
     def _unsweep(self) -> None:
-        if self._swept:
-            self._swept = False
-            _sweep_of(self.loop).discard(self)
+        if self._sweep is not None:
+            self._sweep.watches.discard(self)
+            self._sweep = None
 
     def _tick(self) -> None:
         self._handle = None
         left = self.left(self.loop.time())
         if left <= 0:
-            self.interrupt(self._make())
+            self.interrupt(self.late())
         elif left != NEVER:
             self.expect(left)
 
 
 class _Sweep:
-    """The clocks of one event loop that would ring late."""
+    """The clocks of one event loop that would ring late. They leave it by themselves."""
 
-    __slots__ = ("_loop", "_running", "_watches")
+    __slots__ = ("_loop", "_running", "watches")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._running = False
-        self._watches: set[Watch] = set()
+        self.watches: set[Watch] = set()
 
     def add(self, watch: Watch) -> None:
         """Look at `watch` until it is about to ring."""
-        self._watches.add(watch)
+        self.watches.add(watch)
         if not self._running:
             self._running = True
             self._loop.call_later(SWEEP, self._look)  # left to itself when there is nothing to look at any more
 
-    def discard(self, watch: Watch) -> None:
-        """Look at `watch` no more."""
-        self._watches.discard(watch)
-
     def _look(self) -> None:
         now = self._loop.time()
-        for watch in list(self._watches):
+        for watch in list(self.watches):
             left = watch.left(now)
             if left < SOON:
                 watch.expect(left)
-        self._running = bool(self._watches)
+        self._running = bool(self.watches)
         if self._running:
             self._loop.call_later(SWEEP, self._look)
 
@@ -157,12 +156,9 @@ class _Sweep:
 _sweeps: Final[dict[asyncio.AbstractEventLoop, _Sweep]] = {}
 
 
-def _sweep_of(loop: asyncio.AbstractEventLoop) -> _Sweep:
-    sweep = _sweeps.get(loop)
-    if sweep is None:
-        for other in [
-            other for other in list(_sweeps) if other.is_closed()
-        ]:  # a copy: other threads add theirs meanwhile
+def _new_sweep(loop: asyncio.AbstractEventLoop) -> _Sweep:
+    for other in list(_sweeps):  # a copy: other threads add theirs meanwhile
+        if other.is_closed():
             _sweeps.pop(other, None)
-        sweep = _sweeps[loop] = _Sweep(loop)
+    sweep = _sweeps[loop] = _Sweep(loop)
     return sweep

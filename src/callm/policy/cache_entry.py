@@ -23,21 +23,27 @@ from callm.types import (
     Event,
     Finish,
     OutputSpec,
+    ReasoningDelta,
+    ReasoningEnd,
     RefusalDelta,
     Response,
     ResponseHeaders,
+    ResponseStart,
     Restarted,
     Selected,
+    TextDelta,
+    ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
+    UsageReport,
     Waited,
 )
 
 FORMAT: Final = 1
 """The version of the format of entries."""
 
-_FIRST_CALL: Final = frozenset({Waited, AttemptFailed, Restarted, CacheHit, Selected, ResponseHeaders})
-"""The types of event that are of the first call, in whole or in part."""
+_PLAIN: Final = frozenset({TextDelta, ReasoningDelta, ReasoningEnd, ToolCallDelta, UsageReport, ResponseStart})
+"""The types of event that are kept as they are and say nothing else: nearly all. Batches of them are not looked into."""
 
 _TELLING: Final = frozenset({RefusalDelta, ToolCallStart, ToolCallEnd, ChoiceEvent, Continued, Finish})
 """The types of event that say whether an answer is whole."""
@@ -64,18 +70,18 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 class Recording:
     """An answer as it comes. `age` is how old it was, should it come from a cache itself."""
 
-    __slots__ = ("_batches", "_begin", "_selected", "age")
+    __slots__ = ("_batches", "_begin", "_selected", "_telling", "age")
 
     def __init__(self) -> None:
         self.age = 0.0
         self._begin = 0.0
         self._selected: Selected | None = None
+        self._telling: list[Event] = []
         self._batches: list[tuple[float, list[Event]]] = []
 
     def add(self, offset: float, batch: Sequence[Event]) -> None:
         """Take a batch that came `offset` seconds after the question."""
-        plain = _FIRST_CALL.isdisjoint(map(type, batch))
-        kept = list(batch) if plain else self._without_first_call(offset, batch)
+        kept = list(batch) if _PLAIN.issuperset(map(type, batch)) else self._without_first_call(offset, batch)
         if kept:
             self._batches.append((max(0.0, offset - self._begin), kept))
 
@@ -83,26 +89,36 @@ class Recording:
         kept: list[Event] = []
         for event in batch:
             kind = type(event)
-            if kind not in _FIRST_CALL or (kind is ResponseHeaders and _COOKIE not in event.headers):  # type: ignore[union-attr]  # `kind` says that it has headers
+            if kind in _PLAIN:
                 kept.append(event)
-                continue
-            match event:
-                case Selected():
-                    self._selected = event
-                case Waited():
-                    self._begin += event.seconds
-                case CacheHit():
-                    self.age = event.age
-                case AttemptFailed() | Restarted():
-                    self._begin = max(self._begin, offset + getattr(event, "wait", 0.0))
-                    self._batches.clear()
-                    kept.clear()
-                case ResponseHeaders():
-                    headers = {name: value for name, value in event.headers.items() if name != _COOKIE}
-                    kept.append(msgspec.structs.replace(event, headers=headers))
-                case _:
-                    kept.append(event)
+            elif kind in _TELLING:
+                self._telling.append(event)
+                kept.append(event)
+            elif not isinstance(event, ResponseHeaders):
+                self._note(event, offset, kept)
+            elif _COOKIE not in event.headers:
+                kept.append(event)
+            else:
+                headers = {name: value for name, value in event.headers.items() if name != _COOKIE}
+                kept.append(msgspec.structs.replace(event, headers=headers))
         return kept
+
+    def _note(self, event: Event, offset: float, kept: list[Event]) -> None:
+        """Take an event that is of the first call alone, or a rare one."""
+        match event:
+            case Selected():
+                self._selected = event
+            case Waited():
+                self._begin += event.seconds
+            case CacheHit():
+                self.age = event.age
+            case AttemptFailed() | Restarted():
+                self._begin = max(self._begin, offset + getattr(event, "wait", 0.0))
+                self._batches.clear()
+                self._telling.clear()
+                kept.clear()
+            case _:
+                kept.append(event)
 
     def entry(self, now: float, output: OutputSpec | None) -> Entry | None:
         """Return what is to be kept of the finished answer, or None if it must not be.
@@ -120,9 +136,8 @@ class Recording:
         return Entry(FORMAT, now - self.age, batches)
 
     def _is_whole(self, output: OutputSpec | None) -> bool:
-        telling = [event for _, batch in self._batches for event in batch if type(event) in _TELLING]
-        if output is None and len(telling) == 1 and isinstance(finish := telling[0], Finish):
-            return finish.reason in _WHOLE  # which it is of most answers: nothing to add up
+        if output is None and len(self._telling) == 1 and isinstance(finish := self._telling[0], Finish):
+            return finish.reason in _WHOLE  # as nearly always: nothing to add up
         response = Response()
         for _, batch in self._batches:
             response.add(batch)
