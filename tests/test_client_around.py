@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,24 @@ def test_a_circuit_is_shared_by_copies_with_the_same_key_and_no_others(server: F
         client.circuits["openai/gpt-x"].reset()
         with pytest.raises(ServerError):
             client.call("hi").result()
+
+
+def test_copies_for_another_model_take_turns_with_each_other_and_ask_once_together(server: FaultServer) -> None:
+    turns = {"a": {"model": "openai/a", "cache": True}, "b": {"model": "openai/b", "cache": True}}
+    config = {"clients": {"both": {"round_robin": ["a", "b"]}, "mine": {"fallback": ["both"]}, **turns}}
+
+    async def main() -> None:
+        async with Client("both", config=config) as client:
+            copies = [client, client.with_options(model="both"), client.with_options(model="mine")]
+            answers = [await copy.call(f"{number}") for number, copy in enumerate(copies)]
+            assert [answer.answered_by for answer in answers] == ["openai/a", "openai/b", "openai/a"]
+            server.clear()
+            server.always(Fault(delay=0.1))
+            same = await asyncio.gather(*(client.with_options(model="a").call("equal") for _ in range(5)))
+            assert sorted(answer.cached for answer in same) == [False, True, True, True, True]
+            assert len(server.requests) == 1
+
+    asyncio.run(main())
 
 
 def test_a_full_line_is_refused_at_once(server: FaultServer) -> None:

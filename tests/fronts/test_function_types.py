@@ -270,7 +270,7 @@ class Cyclic:
         dict[int, Custom],
         type,
         Iterator[int],
-        object(),
+        NotImplemented,
         complex,
         Cyclic,
         Annotated[Custom, "x"],

@@ -8,6 +8,7 @@ import pytest
 from callm.errors import BudgetExceeded, CallmError, ConfigError, ServerError
 from callm.middleware.budget import Budget, Cap
 from callm.middleware.fallback import Fallback
+from callm.middleware.preset import Preset
 from callm.middleware.retry import Retry
 from callm.policy.backoff import Backoff
 from callm.policy.price import Price
@@ -184,6 +185,25 @@ def test_every_part_of_a_long_answer_is_charged_once():
     cap = Cap(tokens=1000)
     run_jumping(play(Budget(ScriptedModel(script), (cap,))))
     assert (cap.used(), cap.reserved()) == (25, 0)
+
+
+def test_what_a_model_s_own_settings_allow_is_reserved_and_the_most_of_several():
+    def short(tokens, model):
+        return Preset(model, Settings(max_tokens=tokens), {})
+
+    request = Request(REQUEST.messages)  # 100 tokens, and a length that is left to the models
+    inner = ScriptedModel(ANSWER)
+    for model, most in [
+        (short(50, inner), 50),
+        (Retry(short(50, inner)), 50),
+        (short(50, short(70, inner)), 50),  # the outer one is asked first
+        (Fallback((short(50, inner), short(70, inner))), 70),
+        (Fallback((short(50, inner), inner)), 1000),
+    ]:
+        play_it = Budget(model, (Cap(tokens=100 + most),))
+        assert asyncio.run(play(play_it, request)).text == "hello"
+        with pytest.raises(BudgetExceeded, match=f"may cost {100 + most:,} tokens"):
+            asyncio.run(play(Budget(model, (Cap(tokens=100 + most - 1),)), request))
 
 
 def test_a_refused_call_costs_nothing():

@@ -72,7 +72,7 @@ def test_a_hundred_equal_calls_ask_once():
     model = cached(inner)
     got, took = together(model, *[ASK] * 100)
     assert got == [ANSWER, *[HIT] * 99]
-    assert (inner.calls, took, len(model._flights)) == (1, 1.0, 0)
+    assert (inner.calls, took, len(model.flights)) == (1, 1.0, 0)
 
 
 def test_streams_and_calls_share_and_different_requests_do_not():
@@ -115,7 +115,7 @@ def test_when_all_fail_each_has_asked_once():
     model = cached(inner)
     got, _ = together(model, *[ASK] * 5)
     assert [type(one) for one in got] == [ServerError] * 5
-    assert (inner.calls, inner.most, len(model._flights)) == (5, 1, 0)
+    assert (inner.calls, inner.most, len(model.flights)) == (5, 1, 0)
 
 
 def test_an_answer_that_may_not_be_stored_is_not_shared_and_the_others_ask_at_once():
@@ -198,7 +198,7 @@ def test_cancelling_any_two_callers_at_any_two_steps_leaves_nothing_behind(faili
         spared = [one for number, one in enumerate(got) if number not in victims]
         assert all(isinstance(one, list | ServerError) for one in spared)
         assert sum(isinstance(one, CallmError) for one in got) <= len(failing)
-        assert (inner.open, len(model._flights)) == (0, 0)
+        assert (inner.open, len(model.flights)) == (0, 0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     async def every():
@@ -226,4 +226,4 @@ def test_calls_in_other_threads_ask_for_themselves():
     for thread in threads:
         thread.join()
     assert got == [ANSWER] * 2
-    assert len(model._flights) == 0
+    assert len(model.flights) == 0

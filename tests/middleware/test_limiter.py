@@ -3,12 +3,14 @@
 import asyncio
 import cProfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from callm.errors import ConfigError, QueueTimeout
 from callm.middleware.limit_store import ProcessStore
 from callm.middleware.limiter import Limiter
+from callm.policy import window
 from callm.types.limits import Remaining
 from tests.support import run_jumping
 
@@ -179,6 +181,28 @@ def test_cancelling_at_any_step_of_a_slow_store_leaves_nothing(step):
         assert tasks[2].exception() is None
 
     run_jumping(main())
+
+
+def test_in_no_window_more_is_admitted_than_allowed_whatever_thread_it_comes_from(monkeypatch):
+    monkeypatch.setattr(window, "SPAN", span := 0.05)
+    limiter = Limiter(requests_per_minute=20, tokens_per_minute=100)
+
+    async def many():
+        async def one(number):
+            admission, _ = await limiter.acquire(1, 5 + number % 20)
+            await limiter.release(admission, tokens := 1 + number % 20)  # mostly fewer, never more
+            return admission.at, tokens
+
+        return await asyncio.gather(*map(one, range(30)))
+
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(asyncio.run, many()) for _ in range(4)]
+        admitted = sorted(pair for job in jobs for pair in job.result(30))
+    assert len(admitted) == 120
+    for began, _ in admitted:
+        inside = [tokens for at, tokens in admitted if began <= at < began + span]
+        assert (len(inside) <= 20, sum(inside) <= 100) == (True, True)
+    assert limiter.waiting == 0
 
 
 def test_threads_with_loops_of_their_own_share_the_limits():

@@ -39,7 +39,7 @@ def held(client: Client) -> dict[str, float]:
     }
     found["open probes"] = sum(circuit.state == "half_open" for circuit in client.circuits.values())
     found["reserved"] = sum(cap.reserved() for cap in client._builder.caps)
-    found["flights"] = sum(len(cache._flights) for cache in _caches(client.model()))
+    found["flights"] = sum(len(cache.flights) for cache in _caches(client.model()))
     found["connections"] = busy(client)
     return {what: count for what, count in found.items() if count}
 

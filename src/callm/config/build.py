@@ -27,8 +27,10 @@ from callm.policy.retry_budget import RetryBudget
 if TYPE_CHECKING:
     from callm.middleware.budget import Cap
     from callm.middleware.cache import CacheStore
+    from callm.middleware.flights import Flights
     from callm.middleware.limiter import Limiter
     from callm.policy.breaker import Circuit
+    from callm.policy.rotation import Rotation
     from callm.types import Model
 
 EndpointOf = Callable[[str, str | None, str | None], Any]
@@ -48,6 +50,7 @@ class Builder:
         caps: the budgets, around every tree.
         circuits: the circuits by endpoint, to be looked at and reset.
         limiters: the rate limiters by endpoint.
+        rotations: whose turn it is, by the name of the round-robin.
     """
 
     config: Config
@@ -58,12 +61,14 @@ class Builder:
     caps: tuple[Cap, ...] = ()
     circuits: dict[str, Circuit] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # the name is not there at run time
     limiters: dict[str, Limiter] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # likewise
+    rotations: dict[str, Rotation] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # likewise
     _stores: dict[Caching, CacheStore] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # likewise
+    _flights: dict[Caching, Flights] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # likewise
 
     def at(self, endpoint: EndpointOf, *, apart: bool) -> Builder:
         """Return a builder that makes its endpoints with `endpoint`; `apart`, with circuits and limiters of its own."""
         changed = replace(self, endpoint=endpoint)
-        return replace(changed, circuits={}, limiters={}) if apart else changed
+        return replace(changed, circuits={}, limiters={}, rotations={}) if apart else changed
 
     def build(self, name: str, *, within: tuple[str, ...] = (), retried: bool = False) -> Model:
         """Return the tree for the name of an entry, or for `provider/model`.
@@ -87,7 +92,7 @@ class Builder:
         children = tuple(
             self.build(child, within=(*within, name), retried=retried) for child in entry.fallback or entry.round_robin
         )
-        return self.strategy(entry, children, f"{self.config.name}: clients.{name}")
+        return self._strategy(entry, children, name)
 
     def check(self, name: str) -> bool:
         """Return whether `name` is an entry; raise `ConfigError` if it must be one and is not."""
@@ -97,7 +102,7 @@ class Builder:
             raise ConfigError(f"{self.config.name}: no client {name!r}{suggestion(name, self.config.clients)}")
         return False
 
-    def strategy(self, entry: Entry, children: tuple[Model, ...], where: str) -> Model:
+    def _strategy(self, entry: Entry, children: tuple[Model, ...], name: str) -> Model:
         """Return the strategy of `entry` over `children`."""
         if entry.check_output:
             from callm.middleware.checked import Checked
@@ -111,8 +116,9 @@ class Builder:
                 from callm.middleware.round_robin import RoundRobin
 
                 model = RoundRobin.of(*children, weights=entry.weights, start=entry.start)
+                model = replace(model, rotation=self.rotations.setdefault(name, model.rotation))
         except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from error
+            raise ConfigError(f"{self.config.name}: clients.{name}: {error}") from error
         if entry.retry is not None:
             model = Retry(model, _backoff(entry.retry), self.retry_budget)
         return self._outside(model, entry)
@@ -173,9 +179,11 @@ class Builder:
 
     def _cached(self, model: Model, caching: Caching) -> Model:
         from callm.middleware.cache import Cache
+        from callm.middleware.flights import Flights
 
         store = self._stores.get(caching) or self._stores.setdefault(caching, self.store(caching.path))
-        return Cache(model, store, salt=caching.salt, ttl=caching.ttl, timing=caching.timing)
+        flights = self._flights.setdefault(caching, Flights())
+        return Cache(model, store, salt=caching.salt, ttl=caching.ttl, timing=caching.timing, flights=flights)
 
 
 def usual_entry(  # what `Client` takes for a model

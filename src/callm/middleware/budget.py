@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
 from callm.errors import BudgetExceeded, CallmError, ConfigError
 from callm.middleware.meter import Meter
+from callm.middleware.preset import Preset
 from callm.policy.budget import Account, Ledger, Period
 from callm.policy.estimate import estimate_input, estimate_output
 from callm.policy.price import Price, price_of
@@ -158,9 +160,12 @@ class Budget:
     inner: Model
     caps: tuple[Cap, ...]
     _models: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _presets: tuple[tuple[Preset, ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_models", tuple(_leaves(self.inner)))
+        leaves = _leaves(self.inner, ())
+        object.__setattr__(self, "_models", tuple(name for name, _ in leaves))
+        object.__setattr__(self, "_presets", tuple({tuple(map(id, way)): way for _, way in leaves}.values()))
         for cap in self.caps:
             cap.check(self._models)
 
@@ -176,7 +181,7 @@ class Budget:
             BudgetExceeded: the call would pass a cap. Nothing was sent.
         """
         prompt = estimate_input(request)
-        reserved = self._reserve(Usage(prompt, estimate_output(request)), request)
+        reserved = self._reserve(Usage(prompt, self._most_output(request)), request)
         meter, error, left = Meter(prompt), None, True
         try:
             batches = self.inner.stream(request)
@@ -197,6 +202,10 @@ class Budget:
             for part in reserved:
                 part.cap.settle(part.account, part.amount, self._cost(part.cap, attempts) - part.charged)
             del error  # its traceback holds this frame
+
+    def _most_output(self, request: Request) -> int:
+        """Return the tokens that the answer may have at any of the models, each with the settings that it is given."""
+        return max(estimate_output(reduce(_apply, way, request)) for way in self._presets)
 
     def _reserve(self, usage: Usage, request: Request) -> list[_Part]:
         """Reserve of every cap, or of none."""
@@ -227,11 +236,17 @@ class Budget:
         return (model,) if price_of(model, cap.prices) is not None else self._models
 
 
-def _leaves(model: Any) -> list[str]:
-    """Return the names of the models at the end of a tree."""
+def _apply(request: Request, preset: Preset) -> Request:
+    return preset.apply(request)
+
+
+def _leaves(model: Any, way: tuple[Preset, ...]) -> list[tuple[str, tuple[Preset, ...]]]:
+    """Return the names of the models at the end of a tree, each with the presets on the way to it."""
+    if isinstance(model, Preset):
+        way = (*way, model)
     if hasattr(model, "inner"):
-        return _leaves(model.inner)
+        return _leaves(model.inner, way)
     models = getattr(model, "models", None)
     if isinstance(models, tuple):
-        return [name for each in models for name in _leaves(each)]  # pyright: ignore[reportUnknownVariableType]  # any Model
-    return [str(model.name)]
+        return [leaf for each in models for leaf in _leaves(each, way)]  # pyright: ignore[reportUnknownVariableType]  # any Model
+    return [(str(model.name), way)]

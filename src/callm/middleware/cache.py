@@ -60,6 +60,7 @@ class Cache:
         ttl: how many seconds an answer may be played again; None leaves it to the store.
         timing: whether to play a stream at the pace at which it came.
         clock: the seconds since 1970.
+        flights: the questions under way; caches that share them, and a store, ask once together.
     """
 
     inner: Model
@@ -68,7 +69,7 @@ class Cache:
     ttl: float | None = None
     timing: bool = False
     clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
-    _flights: Flights = field(default_factory=Flights, repr=False, compare=False)
+    flights: Flights = field(default_factory=Flights, repr=False, compare=False)
     _identity: Identity = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +92,7 @@ class Cache:
         refresh = request.options.cache == "refresh"
         found: Entry | Flight | None = None if refresh else self._stored(key, request)
         if found is None:
-            found, leads = (Flight(loop), True) if refresh else self._flights.join(key, loop)
+            found, leads = (Flight(loop), True) if refresh else self.flights.join(key, loop)
             if not leads:
                 found = await self._after(found, loop)
         if isinstance(found, Entry):

@@ -57,6 +57,8 @@ class Null:
     def __str__(self) -> str:
         return "null"
 
+    __repr__ = __str__
+
 
 NULL: Final = Null()
 
