@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import methodcaller
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -55,6 +55,9 @@ class Deadline:
             watch.close()
 
 
+_copy: Final = methodcaller("__copy__")  # what `copy.copy` looks up first
+
+
 def _cancelled() -> CallCancelled:
     return CallCancelled("the call was cancelled by its Cancel handle")
 
@@ -85,7 +88,7 @@ class CallWatch(Watch):
         """Return the request with its deadline. By copying, which checks nothing again: this is done at every call."""
         if self._end == NEVER:
             return request
-        request, options = copy(request), copy(request.options)
+        request, options = _copy(request), _copy(request.options)
         msgspec.structs.force_setattr(options, "deadline", self._end)
         msgspec.structs.force_setattr(request, "options", options)
         return request

@@ -32,15 +32,16 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
     extra: dict[str, Any] = {}
 
 
-_FLAG: Final = bool | None
-_MAPPING: Final = (dict, Mapping)  # the first is quick to check
+_NONE: Final = type(None)  # the first of a tuple is quick to check, and a union is slow
+_FLAG: Final = (_NONE, bool)
+_MAPPING: Final = (dict, Mapping)
 _SETTINGS: Final[Mapping[str, tuple[Any, str]]] = {
-    "max_tokens": (int | None, "a whole number"),
-    "temperature": (float | int | None, "a number"),
-    "top_p": (float | int | None, "a number"),
-    "seed": (int | None, "a whole number"),
-    "reasoning_effort": (str | None, "a text"),
-    "tool_choice": (str | None, "a text"),
+    "max_tokens": ((_NONE, int), "a whole number"),
+    "temperature": ((_NONE, float, int), "a number"),
+    "top_p": ((_NONE, float, int), "a number"),
+    "seed": ((_NONE, int), "a whole number"),
+    "reasoning_effort": ((_NONE, str), "a text"),
+    "tool_choice": ((_NONE, str), "a text"),
     "parallel_tool_calls": (_FLAG, "true or false"),
     "extra": (_MAPPING, "a mapping"),
     "headers": (_MAPPING, "a mapping"),
@@ -88,11 +89,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def over(self, defaults: Settings) -> Settings:
         """Return these settings with what they leave open taken from `defaults`; `extra` and `headers` are merged."""
+        if self == _LEFT_OPEN:
+            return defaults
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
         changed = {name: value for name, value in fields.items() if value is not None and value != ()}
         changed["extra"] = {**defaults.extra, **self.extra}
         changed["headers"] = {**defaults.headers, **self.headers}
         return msgspec.structs.replace(defaults, **changed)
+
+
+_LEFT_OPEN: Final = Settings()
 
 
 class OutputSpec(Protocol):

@@ -88,7 +88,10 @@ def read_error(payload: Any, headers: Mapping[str, str]) -> ErrorFacts:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Return the provider's id of the request from the answer's headers, which have lower-case names."""
-    return _first(headers, REQUEST_ID_HEADERS)
+    for name in REQUEST_ID_HEADERS:
+        if name in headers and (value := headers[name]):
+            return value
+    return None
 
 
 def parse_body(body: bytes) -> Any:

@@ -70,6 +70,8 @@ class _Chunk(msgspec.Struct, gc=False):
     x_groq: Any = None
 
 
+_NO_START: Final = ResponseStart()
+_NO_USAGE: Final = Usage()
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_any = msgspec.json.Decoder().decode
 
@@ -82,9 +84,9 @@ class ChatFrames:
         self._target = target
         self._first = Choice()
         self._choices: dict[int, Choice] = {}
-        self._start = ResponseStart()
+        self._start = _NO_START
         self._facts: dict[str, Any] = {}
-        self._usage = Usage()
+        self._usage = _NO_USAGE
         self._seed = ""
 
     def add(self, frame: ServerSentEvent, out: list[Event]) -> None:

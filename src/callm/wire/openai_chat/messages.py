@@ -19,6 +19,7 @@ _AUDIO_FORMATS: Final = {
     "audio/mpeg": "mp3",
     "audio/mp3": "mp3",
 }
+_INSTRUCTIONS: Final = frozenset({"system", "developer"})
 _FILE_NAMES: Final = {"application/pdf": "document.pdf"}
 
 
@@ -35,13 +36,24 @@ def encode_messages(
     """
     wire: list[dict[str, Any]] = []
     for message in messages:
-        if message.role == "assistant":
+        if (text := _only_text(message)) is not None:
+            wire.append({"role": quirks.system if message.role in _INSTRUCTIONS else message.role, "content": text})
+        elif message.role == "assistant":
             wire.append(_assistant(message, quirks, custom, notices))
-        elif message.role in {"system", "developer"}:
+        elif message.role in _INSTRUCTIONS:
             wire.append(_turn(message, quirks.system, _content(message.parts, message.role, notices)))
         else:
             wire += _user(message, notices)
     return wire
+
+
+def _only_text(message: Message) -> str | None:
+    """Return the text of a message that is nothing else, as most are."""
+    parts = message.parts
+    if len(parts) != 1 or message.name is not None or message.extra or message.role == "tool":
+        return None
+    part = parts[0]
+    return part.text if type(part) is Text and not part.extra else None
 
 
 def _turn(message: Message, role: str, content: Any) -> dict[str, Any]:

@@ -64,6 +64,8 @@ def read_facts(data: Mapping[str, Any]) -> dict[str, Any]:
 def _first(data: Mapping[str, Any], *names: str) -> int | None:
     for name in names:
         value = data.get(name)
+        if value is None:
+            continue
         if type(value) is int and 0 <= value < _MOST:
             return value
         if isinstance(value, int | float) and 0 <= value < _MOST and value == int(value) and value is not True:
