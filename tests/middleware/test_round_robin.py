@@ -14,7 +14,8 @@ from callm.middleware.retry import Retry
 from callm.middleware.round_robin import RoundRobin
 from callm.policy.backoff import Backoff
 from callm.testing import ScriptedModel
-from tests.middleware.playing import HELLO, play
+from callm.types import Finish, Request, Selected, TextDelta
+from tests.middleware.playing import HELLO, HI, play
 
 A, B, C = (ScriptedModel([HELLO], name=f"p/{name}") for name in "abc")
 
@@ -46,6 +47,16 @@ def test_a_retry_around_it_goes_to_the_next_model() -> None:
     down = ScriptedModel([ServerError("down")], name="p/down")
     played = play(Retry(RoundRobin.of(down, A), Backoff(retries=1, initial=0)))
     assert (played.error, played.response.answered_by) == (None, "p/a")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_answered_is_said_once_before_what_the_model_inside_says(stream: bool) -> None:
+    down = ScriptedModel([ServerError("down")], name="p/down")
+    several = ScriptedModel([[TextDelta("a")], [TextDelta("b")], [Finish("stop")]], name="p/several")
+    inside = Fallback((down, several))
+    played = play(RoundRobin.of(inside, inside), Request(HI.messages, stream=stream))
+    assert [event.model for event in played.of(Selected)] == ["p/down | p/several", "p/several"]
+    assert played.response.answered_by == "p/several"
 
 
 def test_it_nests_in_a_fallback() -> None:

@@ -101,6 +101,22 @@ def test_a_cancellation_from_outside_together_with_ours_stays_a_cancellation() -
     run_jumping(main())
 
 
+def test_two_clocks_that_ring_in_the_same_moment_leave_no_cancellation_behind() -> None:
+    async def main() -> int:
+        outer, inner, task = In(1), In(1), asyncio.current_task()
+        assert task is not None
+        outer.begin()
+        try:
+            with pytest.raises(CallTimeout):
+                await wait(inner, 10)
+        finally:
+            inner.close()
+            outer.close()
+        return task.cancelling()
+
+    assert run_jumping(main()) == 0
+
+
 def test_a_closed_watch_rings_no_more_and_lets_go_of_what_it_holds() -> None:
     async def main() -> list[str]:
         watch, told = In(5), list[str]()

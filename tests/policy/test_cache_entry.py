@@ -80,6 +80,13 @@ def test_attempts_that_failed_are_left_out_with_what_came_of_them():
     assert batches == [(0.0, [HEADERS, TextDelta("a")]), (1.0, [STOP])]
 
 
+def test_a_continued_answer_of_which_an_attempt_failed_is_not_kept_for_its_first_parts_stand_before_it():
+    start, rest = [TextDelta("Once "), Continued(1, Usage(1, 1))], [TextDelta("upon"), STOP]
+    assert record(start, rest) is not None
+    assert record(start, [FAILED], rest) is None
+    assert record([FAILED], start, rest) is not None
+
+
 def test_what_came_before_a_restart_is_left_out():
     assert kept([TextDelta("old")], [TextDelta("x"), FAILED, Restarted("m"), TextDelta("new")], [STOP]) == [
         (0.0, [TextDelta("new")]),

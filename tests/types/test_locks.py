@@ -4,6 +4,7 @@ import os
 import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -40,7 +41,21 @@ def test_a_lock_that_another_thread_holds_at_the_fork_is_free_in_both_processes(
     lock.release()
 
 
+def test_a_thread_that_holds_it_may_take_it_again_and_fork() -> None:
+    """As a signal handler does, or the garbage collector when it closes a call that nobody has any more."""
+    lock = lock_across_forks()
+    with lock, lock:
+        child = os.fork()
+    if not child:
+        thread = threading.Thread(target=lambda: os._exit(0 if lock.acquire(timeout=5) else 1))
+        thread.start()
+        thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lock.acquire, timeout=5).result()
+
+
 def test_no_middleware_makes_a_lock_for_each_of_its_objects() -> None:
     """Such a one would stay held in a child process, and can't be copied."""
     for thing in (budget.Cap(tokens=1), limit_store.ProcessStore(), limiter.Limiter(), line.Line()):
-        assert not [value for value in vars(thing).values() if isinstance(value, type(threading.Lock()))]
+        assert not [value for value in vars(thing).values() if hasattr(value, "acquire")]

@@ -254,8 +254,8 @@ class SQLiteStore:
         connection: _Connection | None = getattr(self._mine, "connection", None)
         if connection is not None and connection.process == os.getpid():
             return connection.sqlite
+        connection = _open(self._path)
         with _LOCK:
-            connection = _open(self._path)
             self._all.add(connection)
         self._mine.connection = connection
         return connection.sqlite

@@ -62,11 +62,13 @@ class RoundRobin:
     async def _stream(self, request: Request, relay: Relay | None) -> Events:
         with _LOCK:
             model = self.models[self.rotation.next()]
+        first = True
         batches = model.stream(request)
         try:
             async for batch in batches:
                 if relay is not None:
                     relay.rest = batches
-                yield [Selected(model.name), *batch]
+                yield [Selected(model.name), *batch] if first else batch
+                first = False
         finally:
             await batches.aclose()

@@ -49,6 +49,7 @@ class Watch:
     on_close: Callable[[], object] | None = None
     _task: asyncio.Task[object] | None = None
     _cancelling: int = 0
+    _owes: bool = False  # a cancellation that nobody has taken back
     _handle: asyncio.TimerHandle | None = None
     _sweep: _Sweep | None = None
 
@@ -89,6 +90,7 @@ class Watch:
         self.waiting = False
         if self.error is None or self._task is None:
             return
+        self._owes = False
         if self._task.uncancel() <= self._cancelling:
             raise self.error from cancelled
 
@@ -99,11 +101,14 @@ class Watch:
         self.error = error
         if self.waiting and self._task is not None:
             self._cancelling = self._task.cancelling()
-            self._task.cancel()
+            self._owes = self._task.cancel()
 
     def close(self) -> None:
         """Stop the clock."""
         self.waiting = False
+        if self._owes and self._task is not None:  # the wait ended with another error in the same moment
+            self._owes = False
+            self._task.uncancel()
         if self._handle is not None:
             self._handle.cancel()
         if self._sweep is not None:

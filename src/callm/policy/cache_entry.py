@@ -70,11 +70,12 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 class Recording:
     """An answer as it comes. `age` is how old it was, should it come from a cache itself."""
 
-    __slots__ = ("_batches", "_begin", "_selected", "_telling", "age")
+    __slots__ = ("_batches", "_begin", "_selected", "_telling", "_torn", "age")
 
     def __init__(self) -> None:
         self.age = 0.0
         self._begin = 0.0
+        self._torn = False
         self._selected: Selected | None = None
         self._telling: list[Event] = []
         self._batches: list[tuple[float, list[Event]]] = []
@@ -113,6 +114,9 @@ class Recording:
             case CacheHit():
                 self.age = event.age
             case AttemptFailed() | Restarted():
+                self._torn = self._torn or any(
+                    type(each) is Continued for each in self._telling
+                )  # the parts before stay
                 self._begin = max(self._begin, offset + getattr(event, "wait", 0.0))
                 self._batches.clear()
                 self._telling.clear()
@@ -127,7 +131,7 @@ class Recording:
             now: the seconds since 1970.
             output: the type that was asked for.
         """
-        if not self._is_whole(output):
+        if self._torn or not self._is_whole(output):
             return None
         batches = self._batches
         if self._selected is not None:
