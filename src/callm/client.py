@@ -146,7 +146,7 @@ class Client(Closing):
         settings: Settings | None = None,
         options: CallOptions | None = None,
     ) -> Client:
-        """Return a copy with something changed. It shares connections, circuits, limiters, caches, budgets.
+        """Return a copy with something changed. It shares connections, circuits, limiters, caches, turns, budgets.
 
         What is not given stays. `settings` are laid over the client's, `options` replace them. A key or address of the
         client goes along only while the provider stays the same.

@@ -69,8 +69,10 @@ class Watch:
         """See to it that somebody looks again when `left` seconds are over."""
         if left >= SOON:
             if self._sweep is None:
-                self._sweep = _sweeps.get(self.loop) or _new_sweep(self.loop)
-                self._sweep.add(self)
+                sweep = self._sweep = _sweeps.get(self.loop) or _new_sweep(self.loop)
+                sweep.watches.add(self)
+                if not sweep.running:
+                    sweep.run()
         elif self._handle is None:
             self._handle = self.loop.call_later(max(left, 0.0), self._tick)
 
@@ -131,21 +133,19 @@ class Watch:
 
 
 class _Sweep:
-    """The clocks of one event loop that would ring late. They leave it by themselves."""
+    """The clocks of one event loop that would ring late. They come and leave by themselves."""
 
-    __slots__ = ("_loop", "_running", "watches")
+    __slots__ = ("_loop", "running", "watches")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._running = False
+        self.running = False
         self.watches: set[Watch] = set()
 
-    def add(self, watch: Watch) -> None:
-        """Look at `watch` until it is about to ring."""
-        self.watches.add(watch)
-        if not self._running:
-            self._running = True
-            self._loop.call_later(SWEEP, self._look)  # left to itself when there is nothing to look at any more
+    def run(self) -> None:
+        """Look at the watches every now and then, until there are none any more."""
+        self.running = True
+        self._loop.call_later(SWEEP, self._look)
 
     def _look(self) -> None:
         now = self._loop.time()
@@ -153,9 +153,9 @@ class _Sweep:
             left = watch.left(now)
             if left < SOON:
                 watch.expect(left)
-        self._running = bool(self.watches)
-        if self._running:
-            self._loop.call_later(SWEEP, self._look)
+        self.running = False
+        if self.watches:
+            self.run()
 
 
 _sweeps: Final[dict[asyncio.AbstractEventLoop, _Sweep]] = {}

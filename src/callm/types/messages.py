@@ -181,16 +181,18 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
         if self.role not in ROLES:
             raise ConfigError(f"message role must be one of {', '.join(ROLES)}, not {self.role!r}")
         given: Any = self.parts
-        if not hasattr(given, "__iter__"):
-            raise ConfigError(
-                f"the parts of a {self.role} message must be a text or a list, not {describe_type(given)}"
-            )
-        parts: tuple[Any, ...] = (Text(given),) if isinstance(given, str) else tuple(given)
+        if type(given) is not tuple:
+            if not hasattr(given, "__iter__"):
+                raise ConfigError(
+                    f"the parts of a {self.role} message must be a text or a list, not {describe_type(given)}"
+                )
+            several = (Text(given),) if isinstance(given, str) else tuple(given)
+            msgspec.structs.force_setattr(self, "parts", several)
+        parts: tuple[Any, ...] = self.parts
         for part in parts:
             if not isinstance(part, PARTS):
                 names = ", ".join(kind.__name__ for kind in PARTS)
                 raise ConfigError(f"a {self.role} message has a part of type {describe_type(part)}: use one of {names}")
-        msgspec.structs.force_setattr(self, "parts", parts)
 
     @property
     def text(self) -> str:
@@ -219,4 +221,4 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def _parts(content: tuple[str | Part, ...]) -> tuple[Part, ...]:
-    return tuple(Text(item) if isinstance(item, str) else item for item in content)
+    return tuple([Text(item) if isinstance(item, str) else item for item in content])  # a generator costs twice as much

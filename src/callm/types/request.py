@@ -145,20 +145,23 @@ class Request(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         given: Any = self.messages
-        if not hasattr(given, "__iter__"):
-            raise ConfigError(f"a request's messages must be a text or a list, not {describe_type(given)}")
-        messages: tuple[Any, ...] = (Message.user(given),) if isinstance(given, str) else tuple(given)
+        if type(given) is not tuple:
+            if not hasattr(given, "__iter__"):
+                raise ConfigError(f"a request's messages must be a text or a list, not {describe_type(given)}")
+            several = (Message.user(given),) if isinstance(given, str) else tuple(given)
+            msgspec.structs.force_setattr(self, "messages", several)
+        messages: tuple[Any, ...] = self.messages
         if not messages:
             raise ConfigError("a request needs at least one message")
         for message in messages:
             if not isinstance(message, Message):
                 raise ConfigError(f"a request's messages must be of type Message, not {describe_type(message)}")
-        tools: tuple[Any, ...] = tuple(self.tools)
+        if type(self.tools) is not tuple:
+            msgspec.structs.force_setattr(self, "tools", tuple(self.tools))
+        tools: tuple[Any, ...] = self.tools
         for tool in tools:
             if not isinstance(tool, Tool):
                 raise ConfigError(f"a request's tools must be of type Tool, not {describe_type(tool)}")
-        msgspec.structs.force_setattr(self, "messages", messages)
-        msgspec.structs.force_setattr(self, "tools", tools)
 
 
 class Model(Protocol):

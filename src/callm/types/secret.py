@@ -11,12 +11,13 @@ class Secret:
     A pickled secret arrives without its value, and `reveal()` then says so.
     """
 
-    __slots__ = ("_prefix", "_value")
+    __slots__ = ("_prefix", "_prefixed", "_value")
 
     def __init__(self, value: str | None, prefix: str = "") -> None:
         """Wrap `value`; `prefix` (for example `"Bearer "`) is shown and prepended when revealed."""
         self._value = value
         self._prefix = prefix
+        self._prefixed: Secret | None = None
 
     def reveal(self) -> str:
         """Return the prefix and the key.
@@ -29,8 +30,11 @@ class Secret:
         return self._prefix + self._value
 
     def prefixed(self, prefix: str) -> Secret:
-        """Return the same key behind `prefix`."""
-        return Secret(self._value, prefix)
+        """Return the same key behind `prefix`: the same object again where it is asked for again, which compares at once."""
+        known = self._prefixed
+        if known is None or known._prefix != prefix:
+            known = self._prefixed = Secret(self._value, prefix)
+        return known
 
     def __repr__(self) -> str:
         return f"{self._prefix}***"
