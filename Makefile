@@ -23,7 +23,7 @@ test: setup  ## run the tests; ARGS="-k name" chooses
 soak: setup  ## ten minutes of calls, faults, kills and storms: nothing may grow or break
 	PYTHONPATH=. $(BIN)/python -m tests.soak.kills 100
 	PYTHONPATH=. $(BIN)/python -m tests.soak.storm 10
-	PYTHONPATH=. $(BIN)/python -m tests.soak.calls 100000
+	PYTHONPATH=. $(BIN)/python -m tests.soak.calls 200000
 
 lint: .venv/.ready-all  ## format, lint, types, imports: all of `check` but the tests
 	$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """So many calls through everything callm has, one in ten with a fault, one in twenty cancelled: nothing may grow.
 
-python -m tests.soak.calls 100000
+python -m tests.soak.calls 200000
 
 It runs itself again with an allocator (glibc's) that keeps nothing of what was given back. With its caches and an arena for each
 thread the process grows by 10 KB for each 1,000 calls in the first 50,000, by 1 to 2 KB up to 200,000, and ever less behind that,
@@ -226,4 +226,4 @@ def main(total: int) -> int:
 
 if __name__ == "__main__":
     _keep_nothing()
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000))
