@@ -37,8 +37,8 @@ done, spread evenly over the text, and the figure is their mean. jiter and parti
 dictionaries without required keys, and so does pydantic-ai: their partial validation does nothing for a model. *Values*
 is how many a run delivered: callm leaves out those equal to the one before, baml-py's stream those overtaken.
 
-**What stands around a call** is measured against the bare endpoint, whose events are added up to a response: both in each
-round, on the same connection. *default* is the client as it comes, with retries and time limits; *full* has a fallback, a rate
+**What stands around a call** is measured against the bare endpoint, whose events are added up to a response: in turns of some
+30 ms, on the same connection; the figure is the median of the turns' differences. *default* is the client as it comes, with retries and time limits; *full* has a fallback, a rate
 limit, a circuit breaker and a cache as well, and always new prompts. An event's figure holds its share of the call.
 """
 

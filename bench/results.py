@@ -54,9 +54,8 @@ class Results:
         return one - two if one is not None and two is not None else None
 
     def over_bare(self, case: str, peer: str) -> float | None:
-        """Return what the same costs more than with the bare endpoint: the median of the rounds' own differences, or None."""
-        rounds = self.rounds.get(case, {}).get(peer, [])
-        return median(facts["cpu"] - facts["bare"] for facts in rounds) if rounds and "bare" in rounds[0] else None
+        """Return what the same costs more than with the bare endpoint: the median of the rounds' own figures, or None."""
+        return self.median(case, peer, "over")
 
     def growth(self, case: str, peer: str) -> float | None:
         """Return how many times as much a text costs as its half: the median of the rounds' own ratios, or None."""

@@ -20,6 +20,7 @@ import resource
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any, Final, TypeAlias
 
@@ -31,6 +32,9 @@ from bench.resilience import Stack, open_stack
 
 WARM_UP: Final = 0.2
 """Seconds of work before anything is measured; at least one round for each task."""
+
+TURNS: Final = 10
+"""How often a stack and what is under it take turns in a round: what disturbs the machine is longer than one of them."""
 
 SLOW: Final = 0.5
 """Seconds of a first time after which it is the first round: what a process does only once is little of it."""
@@ -176,11 +180,26 @@ def measure(work: Anything, times: int) -> dict[str, float]:
     wall, used = perf_counter() - wall_before, cpu() - cpu_before
     work.check()
     facts = {"cpu": used / units * 1e6, "wall": wall / units * 1e6, "memory": peak_memory(), "units": work.units}
-    for name in ("half", "bare"):
-        other: Anything | None = getattr(work, name, None)
-        if other is not None:
-            facts[name] = measure(other, times)["cpu"]
+    half: Anything | None = getattr(work, "half", None)
+    if half is not None:
+        facts["half"] = measure(half, times)["cpu"]
+    if isinstance(work, Stack) and work.bare is not None:
+        facts["over"] = _over(work, work.bare, times)
     return facts
+
+
+def _over(stack: Stack, bare: Stack, times: int) -> float:
+    """Return how many microseconds a unit costs more than with `bare`: the median over short turns of both, one after the other."""
+    each = max(1, times // TURNS)
+    differences: list[float] = []
+    for _ in range(TURNS):
+        before = cpu()
+        stack.run(each)
+        between = cpu()
+        bare.run(each)
+        differences.append((2 * between - before - cpu()) / (each * stack.units) * 1e6)
+    bare.check()
+    return median(differences)
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ def test_growth_has_a_row_for_each_text() -> None:
 
 def test_a_stack_shows_what_it_costs_over_the_bare_endpoint() -> None:
     results = measured()
-    results.add("resilience", "callm:memory-call-full", {"cpu": 80.0, "wall": 90.0, "memory": 1e6, "bare": 25.0})
+    results.add("resilience", "callm:memory-call-full", {"cpu": 80.0, "wall": 90.0, "memory": 1e6, "over": 55.0})
     results.add("resilience", "callm:limiter", {"cpu": 2.5, "wall": 2.5, "memory": 1e6})
     text = report(results)
     assert "| a call, in memory: full | 80.0 | 55.0 | 0% | 90.0 |" in text

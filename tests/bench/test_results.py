@@ -33,14 +33,10 @@ def test_a_difference_is_what_the_first_costs_more() -> None:
     assert results(callm=[150.0], aiohttp=[80.0]).difference("call-64", "callm", "aiohttp") == 70.0
 
 
-def test_what_a_stack_costs_is_the_median_of_the_rounds_own_differences() -> None:
+def test_what_a_stack_costs_is_the_median_of_the_rounds_own_figures() -> None:
     found = Results()
-    for cpu, bare in (
-        (150.0, 100.0),
-        (300.0, 240.0),
-        (160.0, 90.0),
-    ):  # the second round was disturbed, as was its floor
-        found.add("resilience", "callm:memory-call-full", {"cpu": cpu, "bare": bare})
+    for cpu, over in ((150.0, 50.0), (300.0, 90.0), (160.0, 60.0)):  # the second round was disturbed
+        found.add("resilience", "callm:memory-call-full", {"cpu": cpu, "over": over})
     assert found.over_bare("resilience", "callm:memory-call-full") == 60.0
     assert found.over_bare("resilience", "callm:limiter") is None
 
