@@ -93,7 +93,7 @@ def test_nobody_waits_for_a_leader_whose_consumer_has_stopped_reading():
         [patient] = await line(flight, 1)
         await asyncio.sleep(50)
         assert not patient.done()  # the model is slow, not the consumer
-        flight.pause()
+        flight.paused = asyncio.get_running_loop().time()
         began = loop.time()
         assert await patient is Turn.ALONE
         return loop.time() - began
@@ -106,9 +106,9 @@ def test_a_leader_that_goes_on_is_waited_for_again():
         flight = Flight(asyncio.get_running_loop())
         [patient] = await line(flight, 1)
         for _ in range(20):
-            flight.pause()
+            flight.paused = asyncio.get_running_loop().time()
             await asyncio.sleep(0.9)
-            flight.go_on()
+            flight.paused = None
             await asyncio.sleep(0.9)
         flight.land(ENTRY)
         return await patient

@@ -109,9 +109,10 @@ class Cache:
             batches = self.inner.stream(request)
             try:
                 async for batch in batches:
-                    recording.add(flight.pause() - began, batch)
+                    flight.paused = now = loop.time()
+                    recording.add(now - began, batch)
                     yield batch
-                    flight.go_on()
+                    flight.paused = None
             finally:
                 await batches.aclose()
             entry = recording.entry(self.clock(), request.output)

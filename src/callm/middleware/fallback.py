@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from callm.errors import AllFailed, CallCancelled, CallmError, ConfigError, DeadlineExceeded, UnsupportedError
 from callm.middleware.attempt import Attempt
-from callm.middleware.relay import relayed
+from callm.middleware.relay import Relay
 from callm.types import Selected
 
 if TYPE_CHECKING:
-    from callm.middleware.relay import Relay
     from callm.types import Events, Model, Request
 
 
@@ -26,9 +25,11 @@ class Fallback:
     """
 
     models: tuple[Model, ...]
+    _selected: tuple[Selected, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_models(self.models, "a fallback")
+        object.__setattr__(self, "_selected", tuple(Selected(model.name) for model in self.models))
 
     @property
     def name(self) -> str:
@@ -41,12 +42,14 @@ class Fallback:
         Raises:
             AllFailed: every model failed.
         """
-        return relayed(request, lambda relay: self._stream(request, relay))
+        if request.stream:
+            return Relay(lambda relay: self._stream(request, relay))
+        return self._stream(request, None)
 
     async def _stream(self, request: Request, relay: Relay | None) -> Events:
         errors: list[CallmError] = []
         try:
-            for model in self.models:
+            for model, selected in zip(self.models, self._selected, strict=True):
                 attempt = Attempt(request)
                 first = True
                 try:
@@ -55,7 +58,7 @@ class Fallback:
                         async for batch in batches:
                             if attempt.see(batch) and relay is not None:
                                 relay.rest = batches
-                            yield [Selected(model.name), *batch] if first else batch
+                            yield [selected, *batch] if first else batch
                             first = False
                     finally:
                         await batches.aclose()

@@ -33,9 +33,13 @@ _Waiter: TypeAlias = "asyncio.Future[Entry | Turn]"
 
 
 class Flight:
-    """A question under way and the line behind it. Its leader must `land` it, or `fail`."""
+    """A question under way and the line behind it. Its leader must `land` it, or `fail`.
 
-    __slots__ = ("_among", "_key", "_line", "_loop", "_paused")
+    Attributes:
+        paused: since when, by the loop's clock, the leader's consumer has a batch; None while it waits for one.
+    """
+
+    __slots__ = ("_among", "_key", "_line", "_loop", "paused")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, among: dict[_Key, Flight] | None = None, key: str = "") -> None:
         """Begin; when nobody is to join any more, it leaves its place `among` others."""
@@ -43,16 +47,7 @@ class Flight:
         self._among = among
         self._key = key
         self._line: deque[_Waiter] | None = None  # most have none, and it is larger than all the rest
-        self._paused: float | None = None
-
-    def pause(self) -> float:
-        """Note that the leader's consumer has a batch, and return since when by the loop's clock."""
-        self._paused = now = self._loop.time()
-        return now
-
-    def go_on(self) -> None:
-        """Note that it asks for the next one."""
-        self._paused = None
+        self.paused: float | None = None
 
     def land(self, entry: Entry | None) -> None:
         """Give all in line the answer, or None: each of them asks for itself."""
@@ -64,7 +59,7 @@ class Flight:
 
     def fail(self) -> None:
         """Let the first in line lead."""
-        self._paused = None
+        self.paused = None
         while self._line:
             waiter = self._line.popleft()
             if not waiter.done():
@@ -95,7 +90,7 @@ class Flight:
             self._among.pop((self._loop, self._key), None)
 
     def _is_idle(self) -> bool:
-        return self._paused is not None and self._loop.time() - self._paused >= PATIENCE
+        return self.paused is not None and self._loop.time() - self.paused >= PATIENCE
 
 
 class Flights:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from callm.errors import CallmError
 from callm.middleware.attempt import Attempt
-from callm.middleware.relay import relayed
+from callm.middleware.relay import Relay
 from callm.policy.backoff import Backoff
 from callm.policy.retry_budget import RetryBudget
 
 if TYPE_CHECKING:
-    from callm.middleware.relay import Relay
     from callm.types import Events, Model, Request
 
 
@@ -45,7 +44,9 @@ class Retry:
 
     def stream(self, request: Request) -> Events:
         """See `Model.stream`."""
-        return relayed(request, lambda relay: self._stream(request, relay))
+        if request.stream:
+            return Relay(lambda relay: self._stream(request, relay))
+        return self._stream(request, None)
 
     async def _stream(self, request: Request, relay: Relay | None) -> Events:
         if self.budget is not None:

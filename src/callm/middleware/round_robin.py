@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 from callm.errors import ConfigError
 from callm.middleware.fallback import check_models
-from callm.middleware.relay import relayed
+from callm.middleware.relay import Relay
 from callm.policy.rotation import Rotation
 from callm.types import Selected
 from callm.types.locks import lock_across_forks
@@ -15,7 +15,6 @@ from callm.types.locks import lock_across_forks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from callm.middleware.relay import Relay
     from callm.types import Events, Model, Request
 
 _LOCK: Final = lock_across_forks()
@@ -32,6 +31,10 @@ class RoundRobin:
 
     models: tuple[Model, ...]
     rotation: Rotation
+    _selected: tuple[Selected, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_selected", tuple(Selected(model.name) for model in self.models))
 
     @classmethod
     def of(cls, *models: Model, weights: Sequence[float] | None = None, start: int = 0) -> Self:
@@ -57,18 +60,20 @@ class RoundRobin:
 
     def stream(self, request: Request) -> Events:
         """See `Model.stream`."""
-        return relayed(request, lambda relay: self._stream(request, relay))
+        if request.stream:
+            return Relay(lambda relay: self._stream(request, relay))
+        return self._stream(request, None)
 
     async def _stream(self, request: Request, relay: Relay | None) -> Events:
         with _LOCK:
-            model = self.models[self.rotation.next()]
+            turn = self.rotation.next()
         first = True
-        batches = model.stream(request)
+        batches = self.models[turn].stream(request)
         try:
             async for batch in batches:
                 if relay is not None:
                     relay.rest = batches
-                yield [Selected(model.name), *batch] if first else batch
+                yield [self._selected[turn], *batch] if first else batch
                 first = False
         finally:
             await batches.aclose()

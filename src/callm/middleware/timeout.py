@@ -83,7 +83,7 @@ class _Silence(Watch):
     def begin(self) -> None:
         if self.error is not None:
             raise self.error
-        self._task = current_task()
+        self._task = current_task(self.loop)
         self._began = self.loop.time()
         self.waiting = True
         if self._handle is None and self._sweep is None and self._allowed != NEVER:

@@ -84,7 +84,7 @@ class Watch:
         """
         if self.error is not None:
             raise self.error
-        self._task = current_task()
+        self._task = current_task(self.loop)
         self.waiting = True
 
     def translate(self, cancelled: asyncio.CancelledError) -> None:
@@ -114,7 +114,7 @@ class Watch:
         if self._handle is not None:
             self._handle.cancel()
         if self._sweep is not None:
-            self._unsweep()
+            self._sweep.watches.discard(self)
         if self.on_close is not None:
             self.on_close()
 
