@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import local
+from threading import Lock, local
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from weakref import WeakSet
 
@@ -190,6 +190,7 @@ class SQLiteStore:
         self._closed = False
         self._mine = local()
         self._all: WeakSet[_Connection] = WeakSet()
+        self._opening, self._process = Lock(), os.getpid()
         self.problem: str | None = None
 
     def __repr__(self) -> str:
@@ -254,8 +255,10 @@ class SQLiteStore:
         connection: _Connection | None = getattr(self._mine, "connection", None)
         if connection is not None and connection.process == os.getpid():
             return connection.sqlite
-        connection = _open(self._path)
-        with _LOCK:
+        if self._process != os.getpid():  # a thread of the parent may have held it in the moment of the fork
+            self._opening, self._process = Lock(), os.getpid()
+        with self._opening:  # one at a time: all but one would find the file busy
+            connection = _open(self._path)
             self._all.add(connection)
         self._mine.connection = connection
         return connection.sqlite
