@@ -153,6 +153,11 @@ def test_copies_for_another_model_take_turns_with_each_other_and_ask_once_togeth
             same = await asyncio.gather(*(client.with_options(model="a").call("equal") for _ in range(5)))
             assert sorted(answer.cached for answer in same) == [False, True, True, True, True]
             assert len(server.requests) == 1
+            server.clear()
+            server.always(Fault(delay=0.1))
+            other = client.with_options(model="openai/a", api_key="another-key-0123")
+            apart = await asyncio.gather(*(each.call("apart") for each in (client.with_options(model="a"), other)))
+            assert [answer.cached for answer in apart] == [False, False]  # nor do entries whose limits are not the same
 
     asyncio.run(main())
 

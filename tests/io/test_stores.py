@@ -358,7 +358,6 @@ store.set("parent", b"1", 0.0, None)
 memory.set("parent", b"1", 0.0, None)
 busy = threading.Thread(target=lambda: [memory.set(str(n), b"x", 0.0, None) for n in range(100_000)])
 busy.start()  # so that a lock is held in the moment of the fork, more often than not
-store._opening.acquire()  # as if another thread had it just then
 inherited = store._mine.connection.sqlite
 child = os.fork()
 if not child:
@@ -368,7 +367,6 @@ if not child:
     os._exit(0 if found == (b"1", b"2", False) else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 busy.join()
-store._opening.release()
 store.set("after", b"3", 0.0, None)
 print(store.get("child", 0.0), store.get("after", 0.0), store.problem)
 store.close()

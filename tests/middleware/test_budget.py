@@ -206,6 +206,25 @@ def test_what_a_model_s_own_settings_allow_is_reserved_and_the_most_of_several()
             asyncio.run(play(Budget(model, (Cap(tokens=100 + most - 1),)), request))
 
 
+def test_the_reservation_is_what_one_model_may_cost_with_its_own_settings_not_the_most_of_each():
+    cheap, dear = ScriptedModel(ANSWER, name="openai/cheap"), ScriptedModel(ANSWER, name="dear")
+    long = Preset(cheap, Settings(max_tokens=10_000), {})
+    short = Preset(dear, Settings(max_tokens=100), {})
+    request = Request(REQUEST.messages)
+    cost = max(100 * 1.0 + 10_000 * 2.0, 100 * 10.0 + 100 * 20.0) / 1e6
+    model = Budget(Fallback((long, short)), (Cap(dollars=cost * 1.001, prices=PRICES),))
+    assert asyncio.run(play(model, request)).text == "hello"
+    with pytest.raises(BudgetExceeded):
+        asyncio.run(play(Budget(Fallback((long, short)), (Cap(dollars=cost * 0.999, prices=PRICES),)), request))
+
+
+def test_a_model_of_models_that_has_none_yet_costs_nothing_known():
+    class Router(ScriptedModel):
+        models = ()
+
+    assert asyncio.run(play(Budget(Router(ANSWER), (Cap(tokens=100),)))).text == "hello"
+
+
 def test_a_refused_call_costs_nothing():
     cap = Cap(tokens=1000)
 

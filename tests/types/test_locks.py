@@ -1,6 +1,8 @@
 """A fork while another thread holds a lock leaves it free in both processes."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -13,7 +15,8 @@ from callm.middleware import breaker, budget, hedge, limit_store, limiter, line,
 from callm.types.locks import lock_across_forks
 
 HOLDERS = (stores, breaker, budget, hedge, limit_store, limiter, line, round_robin)
-LOCKS = {module.__name__: module._LOCK for module in HOLDERS} | {"a new one": lock_across_forks()}
+LOCKS = {module.__name__: module._LOCK for module in HOLDERS}
+LOCKS |= {"a new one": lock_across_forks(), "opening": stores._OPENING}
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -53,6 +56,31 @@ def test_a_thread_that_holds_it_may_take_it_again_and_fork() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(lock.acquire, timeout=5).result()
+
+
+HOST = """
+import ctypes, os, threading
+from callm.types.locks import lock_across_forks
+lock, held, go = lock_across_forks(), threading.Event(), threading.Event()
+def hold():
+    with lock:
+        held.set()
+        go.wait()
+threading.Thread(target=hold).start()
+held.wait()
+child = ctypes.PyDLL(None).fork()
+if not child:
+    ctypes.pythonapi.PyOS_AfterFork_Child()
+    os._exit(0 if lock.acquire(timeout=2) else 1)
+go.set()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_host_that_forks_by_itself_leaves_the_lock_free_too() -> None:
+    """As servers written in C do that load Python."""
+    run = subprocess.run([sys.executable, "-c", HOST], capture_output=True, text=True, timeout=30, check=False)
+    assert (run.stdout, run.stderr) == ("0\n", "")
 
 
 def test_no_middleware_makes_a_lock_for_each_of_its_objects() -> None:

@@ -60,6 +60,19 @@ def test_a_header_value_that_is_no_text_is_refused(value: Any) -> None:
         HTTPRequest("https://h", {"x-a": value})
 
 
+def test_a_header_value_that_only_equals_a_text_is_refused() -> None:
+    class Like:
+        def __eq__(self, other: object) -> bool:
+            return other == "a value"
+
+        def __hash__(self) -> int:
+            return hash("a value")
+
+    HTTPRequest("https://x", {"x-a": "a value"})
+    with pytest.raises(ConfigError, match="must be a text, not Like"):
+        HTTPRequest("https://x", {"x-a": Like()})  # type: ignore[dict-item]  # that is the point
+
+
 def test_a_key_that_pickle_dropped_is_missed_before_anything_is_sent() -> None:
     with pytest.raises(ConfigError, match="dropped when its holder was pickled"):
         HTTPRequest("https://h", {"authorization": Secret(None)})

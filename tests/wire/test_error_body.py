@@ -73,3 +73,4 @@ def test_pages_are_described_by_their_title_or_their_words() -> None:
 def test_the_request_id_of_the_headers() -> None:
     assert request_id({"cf-ray": "b", "x-request-id": "a"}) == "a"
     assert request_id({"x-request-id": ""}) is None
+    assert request_id({"x-request-id": 5, "cf-ray": "b"}) == "b"  # type: ignore[dict-item]  # of somebody's transport

@@ -63,12 +63,12 @@ class Builder:
     limiters: dict[str, Limiter] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # likewise
     rotations: dict[str, Rotation] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # likewise
     _stores: dict[Caching, CacheStore] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # likewise
-    _flights: dict[Caching, Flights] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # likewise
+    _flights: dict[tuple[str, Caching], Flights] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # likewise
 
     def at(self, endpoint: EndpointOf, *, apart: bool) -> Builder:
         """Return a builder that makes its endpoints with `endpoint`; `apart`, with circuits and limiters of its own."""
         changed = replace(self, endpoint=endpoint)
-        return replace(changed, circuits={}, limiters={}, rotations={}) if apart else changed
+        return replace(changed, circuits={}, limiters={}, rotations={}, _flights={}) if apart else changed
 
     def build(self, name: str, *, within: tuple[str, ...] = (), retried: bool = False) -> Model:
         """Return the tree for the name of an entry, or for `provider/model`.
@@ -146,7 +146,7 @@ class Builder:
         if entry.hedge:
             model = _hedge(model, Hedging() if entry.hedge is True else entry.hedge)
         if entry.cache:
-            model = self._cached(model, Caching() if entry.cache is True else entry.cache)
+            model = self._cached(model, name, Caching() if entry.cache is True else entry.cache)
         if not retried:
             backoff = _backoff(self.usual.retry if entry.retry is None else entry.retry)
             model = Retry(model, backoff, self.retry_budget)
@@ -177,12 +177,12 @@ class Builder:
         limiter = self.limiters.setdefault(name, Limiter(**_fields(limits), name=f"rate limit of {name}"))
         return RateLimit(model, limiter)
 
-    def _cached(self, model: Model, caching: Caching) -> Model:
+    def _cached(self, model: Model, name: str, caching: Caching) -> Model:
         from callm.middleware.cache import Cache
         from callm.middleware.flights import Flights
 
         store = self._stores.get(caching) or self._stores.setdefault(caching, self.store(caching.path))
-        flights = self._flights.setdefault(caching, Flights())
+        flights = self._flights.setdefault((name, caching), Flights())
         return Cache(model, store, salt=caching.salt, ttl=caching.ttl, timing=caching.timing, flights=flights)
 
 

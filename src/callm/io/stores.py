@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, local
+from threading import local
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from weakref import WeakSet
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOCK: Final = lock_across_forks()
+_OPENING: Final = lock_across_forks()
+"""Held while a file is opened: of several that open a new one, all but one would find it busy; and what SQLite holds of its own
+while it opens would stay held in a child."""
+
 _MEGABYTE: Final = 1024 * 1024
 _OVERHEAD: Final = 200
 """About how many bytes an entry in memory takes besides its key and value."""
@@ -190,7 +194,6 @@ class SQLiteStore:
         self._closed = False
         self._mine = local()
         self._all: WeakSet[_Connection] = WeakSet()
-        self._opening, self._process = Lock(), os.getpid()
         self.problem: str | None = None
 
     def __repr__(self) -> str:
@@ -255,9 +258,7 @@ class SQLiteStore:
         connection: _Connection | None = getattr(self._mine, "connection", None)
         if connection is not None and connection.process == os.getpid():
             return connection.sqlite
-        if self._process != os.getpid():  # a thread of the parent may have held it in the moment of the fork
-            self._opening, self._process = Lock(), os.getpid()
-        with self._opening:  # one at a time: all but one would find the file busy
+        with _OPENING:
             connection = _open(self._path)
             self._all.add(connection)
         self._mine.connection = connection

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from callm.errors import BudgetExceeded, CallmError, ConfigError
 from callm.middleware.meter import Meter
@@ -160,12 +160,11 @@ class Budget:
     inner: Model
     caps: tuple[Cap, ...]
     _models: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    _presets: tuple[tuple[Preset, ...], ...] = field(init=False, repr=False, compare=False)
+    _leaves: tuple[_Leaf, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        leaves = _leaves(self.inner, ())
-        object.__setattr__(self, "_models", tuple(name for name, _ in leaves))
-        object.__setattr__(self, "_presets", tuple({tuple(map(id, way)): way for _, way in leaves}.values()))
+        object.__setattr__(self, "_leaves", tuple(_leaves_of(self.inner, ())))
+        object.__setattr__(self, "_models", tuple(name for name, _ in self._leaves))
         for cap in self.caps:
             cap.check(self._models)
 
@@ -181,7 +180,7 @@ class Budget:
             BudgetExceeded: the call would pass a cap. Nothing was sent.
         """
         prompt = estimate_input(request)
-        reserved = self._reserve(Usage(prompt, self._most_output(request)), request)
+        reserved = self._reserve(prompt, request)
         meter, error, left = Meter(prompt), None, True
         try:
             batches = self.inner.stream(request)
@@ -203,16 +202,13 @@ class Budget:
                 part.cap.settle(part.account, part.amount, self._cost(part.cap, attempts) - part.charged)
             del error  # its traceback holds this frame
 
-    def _most_output(self, request: Request) -> int:
-        """Return the tokens that the answer may have at any of the models, each with the settings that it is given."""
-        return max(estimate_output(reduce(_apply, way, request)) for way in self._presets)
-
-    def _reserve(self, usage: Usage, request: Request) -> list[_Part]:
-        """Reserve of every cap, or of none."""
+    def _reserve(self, prompt: int, request: Request) -> list[_Part]:
+        """Reserve of every cap, or of none, what the dearest of the models may take with the settings that it is given."""
+        usages = [(name, Usage(prompt, estimate_output(reduce(_apply, way, request)))) for name, way in self._leaves]
         reserved: list[_Part] = []
         try:
             for cap in self.caps:
-                amount = cap.cost(usage, self._models)
+                amount = max((cap.cost(usage, (name,)) for name, usage in usages), default=0.0)
                 reserved.append(_Part(cap, cap.reserve(amount, request.options.tags), amount))
         except BudgetExceeded:
             for part in reserved:
@@ -240,13 +236,16 @@ def _apply(request: Request, preset: Preset) -> Request:
     return preset.apply(request)
 
 
-def _leaves(model: Any, way: tuple[Preset, ...]) -> list[tuple[str, tuple[Preset, ...]]]:
+_Leaf: TypeAlias = tuple[str, tuple[Preset, ...]]
+
+
+def _leaves_of(model: Any, way: tuple[Preset, ...]) -> list[_Leaf]:
     """Return the names of the models at the end of a tree, each with the presets on the way to it."""
     if isinstance(model, Preset):
         way = (*way, model)
     if hasattr(model, "inner"):
-        return _leaves(model.inner, way)
+        return _leaves_of(model.inner, way)
     models = getattr(model, "models", None)
     if isinstance(models, tuple):
-        return [leaf for each in models for leaf in _leaves(each, way)]  # pyright: ignore[reportUnknownVariableType]  # any Model
+        return [leaf for each in models for leaf in _leaves_of(each, way)]  # pyright: ignore[reportUnknownVariableType]  # any Model
     return [(str(model.name), way)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from threading import RLock
+from typing import Any
 
 
 def lock_across_forks() -> RLock:
@@ -18,8 +18,11 @@ def lock_across_forks() -> RLock:
     lock = RLock()
 
     def give_back() -> None:
-        with suppress(RuntimeError):  # a host that forks by itself took nothing before
+        state: Any = lock  # two methods that the standard library's own locks use, but does not write down
+        if state._is_owned():
             lock.release()
+        else:  # a host that forks by itself took nothing before: another thread may have held it
+            state._at_fork_reinit()
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=give_back)

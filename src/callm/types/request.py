@@ -89,8 +89,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def over(self, defaults: Settings) -> Settings:
         """Return these settings with what they leave open taken from `defaults`; `extra` and `headers` are merged."""
-        if self == _LEFT_OPEN:
-            return defaults
+        mappings = defaults.extra, defaults.headers
+        if self == _LEFT_OPEN and mappings == ({}, {}) and type(mappings[0]) is dict is type(mappings[1]):
+            return defaults  # nothing to merge, and nothing that has to be copied
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
         changed = {name: value for name, value in fields.items() if value is not None and value != ()}
         changed["extra"] = {**defaults.extra, **self.extra}

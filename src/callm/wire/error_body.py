@@ -89,7 +89,7 @@ def read_error(payload: Any, headers: Mapping[str, str]) -> ErrorFacts:
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Return the provider's id of the request from the answer's headers, which have lower-case names."""
     for name in REQUEST_ID_HEADERS:
-        if name in headers and (value := headers[name]):
+        if isinstance(value := headers.get(name), str) and value:
             return value
     return None
 
