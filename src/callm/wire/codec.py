@@ -23,6 +23,9 @@ _FORBIDDEN: Final = re.compile(r"[\r\n\0]")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, 5.6.2: token
 
 
+_TEXTS: Final = frozenset({str, Secret})
+
+
 class HTTPRequest(msgspec.Struct, frozen=True):
     """A request that is ready to be sent. Secrets among the headers stay masked in `repr` and in `curl()`.
 
@@ -44,7 +47,7 @@ class HTTPRequest(msgspec.Struct, frozen=True):
         _check_url(self.url)
         headers: Mapping[Any, Any] = self.headers
         for name, value in headers.items():
-            if type(value) is not str and not isinstance(value, str | Secret):
+            if type(value) not in _TEXTS and not isinstance(value, str | Secret):
                 raise ConfigError(f"the value of header {name!r} must be a text, not {describe_type(value)}")
             _check_header(name, value)
 

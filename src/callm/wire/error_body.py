@@ -89,8 +89,10 @@ def read_error(payload: Any, headers: Mapping[str, str]) -> ErrorFacts:
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Return the provider's id of the request from the answer's headers, which have lower-case names."""
     for name in REQUEST_ID_HEADERS:
-        if isinstance(value := headers.get(name), str) and value:
-            return value
+        if name in headers:
+            value: Any = headers[name]  # of a transport that may be anybody's
+            if isinstance(value, str) and value:
+                return value
     return None
 
 
