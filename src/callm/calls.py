@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from callm.types import Event, Response, TextDelta
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from callm.types import Events, Model, Request
+    from callm.types import Model, Request
 
 
 class ResponseStream(Dual[Event]):
@@ -95,7 +94,8 @@ async def run(model: Model, request: Request, response: Response) -> AsyncGenera
     try:
         batches = model.stream(running.request)
         try:
-            while (batch := await running.next(batches)) is not None:
+            while (batch := await running.watch.next(batches)) is not None:
+                running.take(batch)
                 yield batch
         finally:
             await batches.aclose()
@@ -113,8 +113,8 @@ async def collect(model: Model, request: Request, response: Response) -> None:
     try:
         batches = model.stream(running.request)
         try:
-            while await running.next(batches) is not None:
-                pass
+            while (batch := await running.watch.next(batches)) is not None:
+                running.take(batch)
         finally:
             await batches.aclose()
         running.finish()
@@ -126,36 +126,26 @@ async def collect(model: Model, request: Request, response: Response) -> None:
 
 
 class _Running:
-    """A call under way. `request` is the one to stream: it knows the deadline."""
+    """A call under way. `request` is the one to stream, which knows the deadline; `watch` is the clock of the whole call."""
 
-    __slots__ = ("_options", "_output", "_response", "_started", "_watch", "request")
+    __slots__ = ("_options", "_output", "_response", "_started", "request", "watch")
 
     def __init__(self, request: Request, response: Response) -> None:
         self._started = perf_counter()
         self._options = request.options
         self._output = request.output
         self._response = response
-        self._watch = CallWatch(request.options)
-        self.request = self._watch.limit(request)
+        self.watch = CallWatch(request.options)
+        self.request = self.watch.limit(request)
 
-    async def next(self, batches: Events) -> list[Event] | None:
-        """Take the next batch and return it; None at the end."""
-        watch, response = self._watch, self._response
-        watch.begin()
-        try:
-            batch = await batches.__anext__()
-        except StopAsyncIteration:
-            return None
-        except asyncio.CancelledError as cancelled:
-            watch.translate(cancelled)
-            raise
-        watch.waiting = False
+    def take(self, batch: list[Event]) -> None:
+        """Add a batch to the response, and tell who wants to know."""
+        response = self._response
         response.add(batch)
         if response.time_to_first_content is None and has_content(batch):
             response.time_to_first_content = perf_counter() - self._started
         if self._options.on_tick is not None:
             self._options.on_tick(batch)
-        return batch
 
     def finish(self) -> None:
         """Read the type that was wanted."""
@@ -169,7 +159,7 @@ class _Running:
 
     def close(self) -> None:
         """Stop the clock, and tell those who want to know."""
-        self._watch.close()
+        self.watch.close()
         self._response.duration = perf_counter() - self._started
         for collector in self._options.collectors:
             collector.collect(self._response, self._options)

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,17 +17,22 @@ HOLDERS = (stores, breaker, budget, hedge, limit_store, limiter, line, round_rob
 LOCKS = {module.__name__: module._LOCK for module in HOLDERS}
 LOCKS |= {"a new one": lock_across_forks(), "opening": stores._OPENING}
 
+FORKING = threading.Event()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=FORKING.set)  # what is registered last goes first: before the locks are taken
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_that_another_thread_holds_at_the_fork_is_free_in_both_processes(name: str) -> None:
     lock, held = LOCKS[name], threading.Event()
+    FORKING.clear()
 
     def hold() -> None:
         with lock:
             held.set()
-            time.sleep(0.02)
+            FORKING.wait()
 
     thread = threading.Thread(target=hold)
     thread.start()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from callm.types import Events, Model, Request
 
 _LOCK: Final = lock_across_forks()
+_Leaf: TypeAlias = tuple[str, tuple[Preset, ...]]
 _ANOTHER: Final = frozenset({AttemptFailed, Continued, Restarted})
 """At the end of a batch, these say that another request follows."""
 
@@ -234,9 +235,6 @@ class Budget:
 
 def _apply(request: Request, preset: Preset) -> Request:
     return preset.apply(request)
-
-
-_Leaf: TypeAlias = tuple[str, tuple[Preset, ...]]
 
 
 def _leaves_of(model: Any, way: tuple[Preset, ...]) -> list[_Leaf]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from operator import methodcaller
 from typing import TYPE_CHECKING, Final
@@ -14,6 +13,8 @@ from callm.middleware.watch import NEVER, Watch
 
 if TYPE_CHECKING:
     from callm.types import CallOptions, Events, Model, Request
+
+_copy: Final = methodcaller("__copy__")  # what `copy.copy` looks up first
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +39,12 @@ class Deadline:
         try:
             batches = self.inner.stream(watch.limit(request))
             try:
-                while True:
-                    watch.begin()
-                    try:
-                        batch = await batches.__anext__()
-                    except StopAsyncIteration:
-                        return
-                    except asyncio.CancelledError as cancelled:
-                        watch.translate(cancelled)
-                        raise
-                    watch.waiting = False
+                while (batch := await watch.next(batches)) is not None:
                     yield batch
             finally:
                 await batches.aclose()
         finally:
             watch.close()
-
-
-_copy: Final = methodcaller("__copy__")  # what `copy.copy` looks up first
 
 
 def _cancelled() -> CallCancelled:

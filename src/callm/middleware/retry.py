@@ -57,9 +57,8 @@ class Retry:
                 batches = self.inner.stream(request)
                 try:
                     async for batch in batches:
-                        if (
-                            attempt.see(batch) and number == 1 and relay is not None
-                        ):  # later errors have only the number of attempts to learn
+                        # Of a later attempt, an error has still to learn its number.
+                        if attempt.see(batch) and number == 1 and relay is not None:
                             relay.rest = batches
                         yield batch
                 finally:

@@ -5,15 +5,7 @@
 2. The task is cancelled only while it waits, never while the consumer works.
 3. What was cancelled here is turned into an error here; a cancellation from outside passes through unchanged.
 
-The waiting itself is written out where it happens, since this is done for every batch of events:
-
-    watch.begin()
-    try:
-        batch = await batches.__anext__()
-    except asyncio.CancelledError as cancelled:
-        watch.translate(cancelled)
-        raise
-    watch.waiting = False
+`next` is the wait for a batch of events. `Timeout`, which is in every stream, writes it out: that saves a coroutine for each batch.
 """
 
 from __future__ import annotations
@@ -26,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from callm.errors import CallmError
+    from callm.types import Event, Events
 
 NEVER: Final = float("inf")
 SWEEP: Final = 1.0
@@ -87,6 +80,23 @@ class Watch:
         self._task = current_task(self.loop)
         self.waiting = True
 
+    async def next(self, batches: Events) -> list[Event] | None:
+        """Return the next batch, or None at the end.
+
+        Raises:
+            CallmError: the time is over.
+        """
+        self.begin()
+        try:
+            batch = await batches.__anext__()
+        except StopAsyncIteration:
+            return None
+        except asyncio.CancelledError as cancelled:
+            self.translate(cancelled)
+            raise
+        self.waiting = False
+        return batch
+
     def translate(self, cancelled: asyncio.CancelledError) -> None:
         """Raise the watch's own error if it was the watch that cancelled."""
         self.waiting = False
@@ -113,8 +123,7 @@ class Watch:
             self._task.uncancel()
         if self._handle is not None:
             self._handle.cancel()
-        if self._sweep is not None:
-            self._sweep.watches.discard(self)
+        self._unsweep()
         if self.on_close is not None:
             self.on_close()
 

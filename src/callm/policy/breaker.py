@@ -129,8 +129,7 @@ class Circuit:
             self._close()
         else:
             self.failures = 0
-            if self._rate is not None:
-                self._count(now, failed=0)
+            self._count(now, failed=0)
 
     def fail(self, entry: int, now: float, error: CallmError) -> None:
         """Report that the call failed; what that says of the model is decided here."""

@@ -75,7 +75,7 @@ class Recording:
     def __init__(self) -> None:
         self.age = 0.0
         self._begin = 0.0
-        self._torn = False
+        self._torn = False  # whether what is discarded had parts that stay: those before it was continued
         self._selected: Selected | None = None
         self._telling: list[Event] = []
         self._batches: list[tuple[float, list[Event]]] = []
@@ -114,9 +114,7 @@ class Recording:
             case CacheHit():
                 self.age = event.age
             case AttemptFailed() | Restarted():
-                self._torn = self._torn or any(
-                    type(each) is Continued for each in self._telling
-                )  # the parts before stay
+                self._torn = self._torn or any(type(told) is Continued for told in self._telling)
                 self._begin = max(self._begin, offset + getattr(event, "wait", 0.0))
                 self._batches.clear()
                 self._telling.clear()

@@ -21,9 +21,7 @@ from callm.types import Event, Request, Secret, reveal
 
 _FORBIDDEN: Final = re.compile(r"[\r\n\0]")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, 5.6.2: token
-
-
-_TEXTS: Final = frozenset({str, Secret})
+_TEXT: Final = (str, Secret)  # a union would be made anew at each look
 
 
 class HTTPRequest(msgspec.Struct, frozen=True):
@@ -47,7 +45,7 @@ class HTTPRequest(msgspec.Struct, frozen=True):
         _check_url(self.url)
         headers: Mapping[Any, Any] = self.headers
         for name, value in headers.items():
-            if type(value) not in _TEXTS and not isinstance(value, str | Secret):
+            if not isinstance(value, _TEXT):
                 raise ConfigError(f"the value of header {name!r} must be a text, not {describe_type(value)}")
             _check_header(name, value)
 
