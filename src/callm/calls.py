@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -91,13 +92,21 @@ async def _texts(events: AsyncGenerator[list[Event], None]) -> AsyncGenerator[li
 async def run(model: Model, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
     """Yield the batches of events of a call while `response` adds them up."""
     running = _Running(request, response)
+    watch = running.watch
     try:
+        watch.begin()
         batches = model.stream(running.request)
         try:
-            while (batch := await running.watch.next(batches)) is not None:
+            async for batch in batches:
+                watch.waiting = False
                 running.take(batch)
                 yield batch
+                watch.begin()
+        except asyncio.CancelledError as cancelled:
+            watch.translate(cancelled)
+            raise
         finally:
+            watch.waiting = False
             await batches.aclose()
         running.finish()
     except CallmError as error:
@@ -108,14 +117,23 @@ async def run(model: Model, request: Request, response: Response) -> AsyncGenera
 
 
 async def collect(model: Model, request: Request, response: Response) -> None:
-    """Run a call to its end while `response` adds its events up. Like `run`, without the generator that nobody reads."""
+    """Run a call to its end while `response` adds its events up.
+
+    Like `run`, without the generator that nobody reads; and as no consumer works in between, all of it is one wait.
+    """
     running = _Running(request, response)
+    watch = running.watch
     try:
+        watch.begin()
         batches = model.stream(running.request)
         try:
-            while (batch := await running.watch.next(batches)) is not None:
+            async for batch in batches:
                 running.take(batch)
+        except asyncio.CancelledError as cancelled:
+            watch.translate(cancelled)
+            raise
         finally:
+            watch.waiting = False
             await batches.aclose()
         running.finish()
     except CallmError as error:

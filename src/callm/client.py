@@ -277,11 +277,19 @@ class Client(Closing):
         portal.run(self.aclose())
 
     async def _call(self, request: Request) -> Response:
-        used, deadline, total = _NOTHING, None, request.options.timeouts.total
-        if request.options.retry_output and total is not None:
-            deadline = asyncio.get_running_loop().time() + total
         if request.stream and request.options.on_tick is None:  # nobody sees what came before a break
             request = _with_options(request, on_break="restart")
+        if request.options.retry_output:
+            return await self._call_again(request)
+        response = Response()
+        await collect(self.model(request.model), request, response)
+        return response
+
+    async def _call_again(self, request: Request) -> Response:
+        """Call, and ask again while the answer is not of the declared type."""
+        used, deadline, total = _NOTHING, None, request.options.timeouts.total
+        if total is not None:
+            deadline = asyncio.get_running_loop().time() + total
         for left in range(request.options.retry_output, -1, -1):
             response = Response()
             try:

@@ -62,6 +62,8 @@ class MemoryStore:
 
     def get(self, key: str, now: float) -> bytes | None:
         """See `CacheStore.get`."""
+        if key not in self._entries:  # which needs no lock
+            return None
         with _LOCK:
             found = self._entries.get(key)
             if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from operator import methodcaller
 from typing import TYPE_CHECKING, Final
@@ -37,11 +38,18 @@ class Deadline:
         """
         watch = CallWatch(request.options)
         try:
+            watch.begin()
             batches = self.inner.stream(watch.limit(request))
             try:
-                while (batch := await watch.next(batches)) is not None:
+                async for batch in batches:
+                    watch.waiting = False
                     yield batch
+                    watch.begin()
+            except asyncio.CancelledError as cancelled:
+                watch.translate(cancelled)
+                raise
             finally:
+                watch.waiting = False
                 await batches.aclose()
         finally:
             watch.close()

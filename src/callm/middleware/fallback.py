@@ -25,11 +25,11 @@ class Fallback:
     """
 
     models: tuple[Model, ...]
-    _selected: tuple[Selected, ...] = field(init=False, repr=False, compare=False)
+    _turns: tuple[tuple[Model, Selected], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_models(self.models, "a fallback")
-        object.__setattr__(self, "_selected", tuple(Selected(model.name) for model in self.models))
+        object.__setattr__(self, "_turns", tuple((model, Selected(model.name)) for model in self.models))
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class Fallback:
     async def _stream(self, request: Request, relay: Relay | None) -> Events:
         errors: list[CallmError] = []
         try:
-            for model, selected in zip(self.models, self._selected, strict=True):
+            for model, selected in self._turns:
                 attempt = Attempt(request)
                 first = True
                 try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from itertools import count
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,9 @@ class Retry:
     async def _stream(self, request: Request, relay: Relay | None) -> Events:
         if self.budget is not None:
             self.budget.deposit()
-        for number in count(1):
+        number = 0
+        while True:
+            number += 1
             attempt = Attempt(request, number)
             try:
                 batches = self.inner.stream(request)

@@ -41,21 +41,18 @@ class Timeout:
         batches = self.inner.stream(request)
         watch = _Silence(request.options.timeouts)
         try:
-            while True:
-                watch.begin()
-                try:
-                    batch = await batches.__anext__()
-                except StopAsyncIteration:
-                    return
-                except asyncio.CancelledError as cancelled:
-                    watch.translate(cancelled)
-                    raise
+            watch.begin()
+            async for batch in batches:
                 watch.waiting = False
                 if has_content(batch):
                     watch.content()
                 else:
                     watch.silence()
                 yield batch
+                watch.begin()
+        except asyncio.CancelledError as cancelled:
+            watch.translate(cancelled)
+            raise
         finally:
             watch.close()
             await batches.aclose()

@@ -5,7 +5,7 @@
 2. The task is cancelled only while it waits, never while the consumer works.
 3. What was cancelled here is turned into an error here; a cancellation from outside passes through unchanged.
 
-`next` is the wait for a batch of events. `Timeout`, which is in every stream, writes it out: that saves a coroutine for each batch.
+Who waits calls `begin` before, sets `waiting` to False behind, and has `translate` look at what cancelled it in between.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from callm.errors import CallmError
-    from callm.types import Event, Events
 
 NEVER: Final = float("inf")
 SWEEP: Final = 1.0
@@ -80,27 +79,10 @@ class Watch:
         self._task = current_task(self.loop)
         self.waiting = True
 
-    async def next(self, batches: Events) -> list[Event] | None:
-        """Return the next batch, or None at the end.
-
-        Raises:
-            CallmError: the time is over.
-        """
-        self.begin()
-        try:
-            batch = await batches.__anext__()
-        except StopAsyncIteration:
-            return None
-        except asyncio.CancelledError as cancelled:
-            self.translate(cancelled)
-            raise
-        self.waiting = False
-        return batch
-
     def translate(self, cancelled: asyncio.CancelledError) -> None:
-        """Raise the watch's own error if it was the watch that cancelled."""
-        self.waiting = False
-        if self.error is None or self._task is None:
+        """Raise the watch's own error if it was the watch that ended the wait."""
+        waited, self.waiting = self.waiting, False
+        if not waited or self.error is None or self._task is None:
             return
         self._owes = False
         if self._task.uncancel() <= self._cancelling:
