@@ -260,7 +260,11 @@ def test_a_plain_client_imports_nothing_that_it_does_not_have() -> None:
     """Together these would take longer than all the rest of ours."""
     done = subprocess.run([sys.executable, "-c", PLAIN], capture_output=True, text=True, check=True)
     optional = ("breaker", "budget", "cache", "checked", "continuation", "hedge", "limiter", "rate_limit")
-    names = {f"callm.middleware.{name}" for name in optional} | {"callm.config.plan", "callm.io.stores"}
+    names = {f"callm.middleware.{name}" for name in optional} | {
+        "callm.config.plan",
+        "callm.io.stores",
+        "callm.io.sqlite_store",
+    }
     names |= {"callm.parse.output", "callm.prompt", "difflib", "minijinja", "sqlite3", "tomllib"}
     assert names.isdisjoint(done.stdout.split()), names & set(done.stdout.split())
 

@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from callm.fronts.values import ValueStream
     from callm.io.aiohttp_transport import AiohttpTransport
     from callm.io.call import Call, Dual
-    from callm.io.stores import MemoryStore, SQLiteStore
+    from callm.io.sqlite_store import SQLiteStore
+    from callm.io.stores import MemoryStore
     from callm.io.transport_config import TransportConfig
     from callm.middleware.breaker import Breaker
     from callm.middleware.budget import Budget, Cap
@@ -150,7 +151,8 @@ _HOMES = {
     "callm.fronts.values": "ValueStream",
     "callm.io.aiohttp_transport": "AiohttpTransport",
     "callm.io.call": "Call Dual",
-    "callm.io.stores": "MemoryStore SQLiteStore",
+    "callm.io.sqlite_store": "SQLiteStore",
+    "callm.io.stores": "MemoryStore",
     "callm.io.transport_config": "TransportConfig",
     "callm.middleware.breaker": "Breaker",
     "callm.middleware.budget": "Budget Cap",

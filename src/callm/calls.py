@@ -92,21 +92,20 @@ async def _texts(events: AsyncGenerator[list[Event], None]) -> AsyncGenerator[li
 async def run(model: Model, request: Request, response: Response) -> AsyncGenerator[list[Event], None]:
     """Yield the batches of events of a call while `response` adds them up."""
     running = _Running(request, response)
-    watch = running.watch
     try:
-        watch.begin()
-        batches = model.stream(running.request)
+        running.begin()
+        batches = model.stream(running.limit(request))
         try:
             async for batch in batches:
-                watch.waiting = False
+                running.waiting = False
                 running.take(batch)
                 yield batch
-                watch.begin()
+                running.begin()
         except asyncio.CancelledError as cancelled:
-            watch.translate(cancelled)
+            running.translate(cancelled)
             raise
         finally:
-            watch.waiting = False
+            running.waiting = False
             await batches.aclose()
         running.finish()
     except CallmError as error:
@@ -116,24 +115,23 @@ async def run(model: Model, request: Request, response: Response) -> AsyncGenera
         running.close()
 
 
-async def collect(model: Model, request: Request, response: Response) -> None:
-    """Run a call to its end while `response` adds its events up.
+async def collect(model: Model, request: Request, response: Response) -> Response:
+    """Run a call to its end and return `response`, which adds its events up.
 
     Like `run`, without the generator that nobody reads; and as no consumer works in between, all of it is one wait.
     """
     running = _Running(request, response)
-    watch = running.watch
     try:
-        watch.begin()
-        batches = model.stream(running.request)
+        running.begin()
+        batches = model.stream(running.limit(request))
         try:
             async for batch in batches:
                 running.take(batch)
         except asyncio.CancelledError as cancelled:
-            watch.translate(cancelled)
+            running.translate(cancelled)
             raise
         finally:
-            watch.waiting = False
+            running.waiting = False
             await batches.aclose()
         running.finish()
     except CallmError as error:
@@ -141,20 +139,20 @@ async def collect(model: Model, request: Request, response: Response) -> None:
         raise
     finally:
         running.close()
+    return response
 
 
-class _Running:
-    """A call under way. `request` is the one to stream, which knows the deadline; `watch` is the clock of the whole call."""
+class _Running(CallWatch):
+    """A call under way: its clock, and the response that adds its events up."""
 
-    __slots__ = ("_options", "_output", "_response", "_started", "request", "watch")
+    __slots__ = ("_options", "_output", "_response", "_started")
 
     def __init__(self, request: Request, response: Response) -> None:
         self._started = perf_counter()
         self._options = request.options
         self._output = request.output
         self._response = response
-        self.watch = CallWatch(request.options)
-        self.request = self.watch.limit(request)
+        CallWatch.__init__(self, request.options)
 
     def take(self, batch: list[Event]) -> None:
         """Add a batch to the response, and tell who wants to know."""
@@ -177,7 +175,7 @@ class _Running:
 
     def close(self) -> None:
         """Stop the clock, and tell those who want to know."""
-        self.watch.close()
+        CallWatch.close(self)
         self._response.duration = perf_counter() - self._started
         for collector in self._options.collectors:
             collector.collect(self._response, self._options)

@@ -28,7 +28,7 @@ from callm.policy.retry_budget import RetryBudget
 from callm.types import CallOptions, Message, Request, Response, Secret, Settings, Timeouts, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from callm.config.entries import Breaking, Caching, Hedging, RateLimits
@@ -276,14 +276,12 @@ class Client(Closing):
         """Close the connections, from sync code."""
         portal.run(self.aclose())
 
-    async def _call(self, request: Request) -> Response:
+    def _call(self, request: Request) -> Coroutine[Any, Any, Response]:
         if request.stream and request.options.on_tick is None:  # nobody sees what came before a break
             request = _with_options(request, on_break="restart")
         if request.options.retry_output:
-            return await self._call_again(request)
-        response = Response()
-        await collect(self.model(request.model), request, response)
-        return response
+            return self._call_again(request)
+        return collect(self.model(request.model), request, Response())
 
     async def _call_again(self, request: Request) -> Response:
         """Call, and ask again while the answer is not of the declared type."""
@@ -326,7 +324,7 @@ class Client(Closing):
 
 
 def _store(given: Any, path: str) -> CacheStore:
-    from callm.io.stores import open_store  # noqa: PLC0415  # SQLite is imported by who has a cache
+    from callm.io.stores import open_store  # noqa: PLC0415  # imported by who has a cache
 
     return open_store(given, path)
 

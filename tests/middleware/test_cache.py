@@ -9,7 +9,8 @@ from contextlib import aclosing
 import pytest
 
 from callm.errors import AuthError, CallmError, ConfigError, ServerError, TruncatedStream
-from callm.io.stores import MemoryStore, SQLiteStore
+from callm.io.sqlite_store import SQLiteStore
+from callm.io.stores import MemoryStore
 from callm.middleware.cache import Cache
 from callm.middleware.fallback import Fallback
 from callm.middleware.retry import Retry

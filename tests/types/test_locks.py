@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from callm.io import stores
+from callm.io import sqlite_store, stores
 from callm.middleware import breaker, budget, hedge, limit_store, limiter, line, round_robin
 from callm.types.locks import lock_across_forks
 
 HOLDERS = (stores, breaker, budget, hedge, limit_store, limiter, line, round_robin)
 LOCKS = {module.__name__: module._LOCK for module in HOLDERS}
-LOCKS |= {"a new one": lock_across_forks(), "opening": stores._OPENING}
+LOCKS |= {"a new one": lock_across_forks(), "opening": sqlite_store._OPENING}
 
 FORKING = threading.Event()
 if hasattr(os, "register_at_fork"):

@@ -62,9 +62,11 @@ def _cancelled() -> CallCancelled:
 class CallWatch(Watch):
     """The clock of a whole call, which begins now."""
 
+    __slots__ = ("_end", "_seconds")
+
     def __init__(self, options: CallOptions) -> None:
         """Watch the total time and the cancel handle of `options`."""
-        super().__init__()
+        Watch.__init__(self)
         total, now = options.timeouts.total, self.loop.time()
         self._end = NEVER if total is None else now + total
         if options.deadline is not None and options.deadline < self._end:

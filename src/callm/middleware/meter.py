@@ -58,13 +58,13 @@ class Meter:
             if kind is TextDelta or kind is ReasoningDelta:
                 self._characters += len(event.text)  # type: ignore[union-attr]  # `kind` says that it has a text
                 self._content = True
-            elif kind is ToolCallDelta:
-                self._characters += len(event.arguments)  # type: ignore[union-attr]  # likewise, arguments
-                self._content = True
             elif kind is UsageReport:
                 self._usage = event.usage  # type: ignore[union-attr]  # likewise, a usage
             elif kind is Finish:
                 self._finished = True
+            elif kind is ToolCallDelta:
+                self._characters += len(event.arguments)  # type: ignore[union-attr]  # likewise, arguments
+                self._content = True
             elif (note := self._notes.get(kind)) is not None:
                 note(self, event)
             elif kind in CONTENT:
@@ -72,11 +72,15 @@ class Meter:
 
     def end(self, error: CallmError | None = None, *, left: bool = False) -> list[tuple[str, Usage]]:
         """Return the usage of all attempts, with the last, which ended well, with `error`, or because the caller left."""
+        if self.cached:
+            return self.attempts
+        if error is None:
+            self._close(self.model, self._usage, sent=left or self._finished)
+            return self.attempts
         while isinstance(error, AllFailed):  # the others have announced their failure
             error = next(each for each in reversed(error.exceptions) if isinstance(each, CallmError))
-        if not self.cached:
-            model = self.model if error is None else error.model or self.model
-            self._close(model, self._usage, sent=left or self._finished or type(error).__name__ in _PROBABLY_SENT)
+        sent = left or self._finished or type(error).__name__ in _PROBABLY_SENT
+        self._close(error.model or self.model, self._usage, sent=sent)
         return self.attempts
 
     def tokens(self, error: CallmError | None = None, *, left: bool = False) -> int:
@@ -107,21 +111,18 @@ class Meter:
 
     def _close(self, model: str, usage: Usage, *, sent: bool) -> None:
         """Add an attempt, with estimates for what nobody said."""
-        known = usage.input_tokens is not None or usage.output_tokens is not None
-        if self._finished and usage.input_tokens is not None and usage.output_tokens is not None:
+        prompt, output = usage.input_tokens, usage.output_tokens
+        if self._finished and prompt is not None and output is not None:
             self.attempts.append((model, usage))
-        elif sent or known or self._content:
+        elif sent or prompt is not None or output is not None or self._content:
             seen = -(-self._characters // BYTES_PER_TOKEN)
-            output = usage.output_tokens
             if output is None or not self._finished:  # in the middle of an answer, its count is behind
                 output = max(output or 0, seen)
-            prompt = self._input if usage.input_tokens is None else usage.input_tokens
+            if prompt is None:
+                prompt = self._input
             self.attempts.append(
                 (model, usage + Usage(prompt - (usage.input_tokens or 0), output - (usage.output_tokens or 0)))
             )
-        self._reset()
-
-    def _reset(self) -> None:
         self._usage = _NOTHING
         self._characters = 0
         self._content = self._finished = False

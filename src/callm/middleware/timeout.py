@@ -69,13 +69,14 @@ def has_content(batch: Sequence[Event]) -> bool:
 class _Silence(Watch):
     """A clock that content sets back, and that stands still while the consumer works."""
 
+    __slots__ = ("_allowed", "_began", "_spent", "_started", "_timeouts")
+
     def __init__(self, timeouts: Timeouts) -> None:
-        super().__init__()
+        Watch.__init__(self)
         self._timeouts = timeouts
         self._started = False
         self._allowed = NEVER if timeouts.first_content is None else timeouts.first_content
-        self._spent = 0.0
-        self._began = 0.0
+        self._spent = self._began = 0.0
 
     def begin(self) -> None:
         if self.error is not None:

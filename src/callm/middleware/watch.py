@@ -36,18 +36,19 @@ class Watch:
         on_close: called when the clock is closed.
     """
 
-    waiting: bool = False
-    error: CallmError | None = None
-    on_close: Callable[[], object] | None = None
-    _task: asyncio.Task[object] | None = None
-    _cancelling: int = 0
-    _owes: bool = False  # a cancellation that nobody has taken back
-    _handle: asyncio.TimerHandle | None = None
-    _sweep: _Sweep | None = None
+    __slots__ = ("_cancelling", "_handle", "_owes", "_sweep", "_task", "error", "loop", "on_close", "waiting")
 
     def __init__(self) -> None:
         """Begin. Whoever knows when it is to ring calls `expect`."""
         self.loop = asyncio.get_running_loop()
+        self.waiting = False
+        self.error: CallmError | None = None
+        self.on_close: Callable[[], object] | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._cancelling = 0
+        self._owes = False  # a cancellation that nobody has taken back
+        self._handle: asyncio.TimerHandle | None = None
+        self._sweep: _Sweep | None = None
 
     def late(self) -> CallmError:
         """Return the error with which it rings."""

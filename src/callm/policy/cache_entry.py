@@ -3,18 +3,17 @@
 1. What belongs to the first call alone is left out: lines stood in, attempts that failed, and what came of those. Of the models
    that were selected the last one stays, for it answered. Cookies are left out, too.
 2. Only a whole answer is kept: ended by its own marker, neither cut nor refused nor withheld, and of the declared type.
-3. As bytes it is msgpack behind a checksum. What is broken, or of another version, is no entry.
+3. As bytes it is msgpack. What can't be read, or is of another version, is no entry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
-from zlib import crc32
 
 import msgspec
 
-from callm.errors import OutputError
+from callm.errors import ConfigError, OutputError
 from callm.types import (
     AttemptFailed,
     CacheHit,
@@ -50,7 +49,6 @@ _TELLING: Final = frozenset({RefusalDelta, ToolCallStart, ToolCallEnd, ChoiceEve
 
 _COOKIE: Final = "set-cookie"
 _WHOLE: Final = frozenset({"stop", "tool_calls"})
-_CHECKSUM: Final = 4
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -160,20 +158,20 @@ def _is_whole(response: Response) -> bool:
 def dump(entry: Entry) -> bytes | None:
     """Return `entry` as bytes, or None if the provider sent something that can't be written."""
     try:
-        data = _encode(entry)
+        return _encode(entry)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return None
-    return crc32(data).to_bytes(_CHECKSUM, "big") + data
 
 
 def load(data: bytes) -> Entry | None:
-    """Return the entry that `data` holds, or None if it is broken or of another version."""
-    view = memoryview(data)
-    if len(view) <= _CHECKSUM or crc32(view[_CHECKSUM:]) != int.from_bytes(view[:_CHECKSUM], "big"):
-        return None
+    """Return the entry that `data` holds, or None if it can't be read or is of another version."""
     try:
-        entry = _decode(view[_CHECKSUM:])
-    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        entry = _decode(data)
+    except (
+        ValueError,
+        RecursionError,
+        ConfigError,
+    ):  # msgspec's errors are ValueErrors, those of our own types are not
         return None
     return entry if entry.version == FORMAT and entry.batches else None
 

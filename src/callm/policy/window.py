@@ -103,9 +103,10 @@ class Window:
         over = self._requests + requests > self._requests_most + _SLACK or self._tokens + tokens > self._tokens_most
         if over or wait > 0:
             return max(wait, self._log_wait(requests, tokens), _SHORTEST)
-        self._level -= requests
-        self._told_requests -= requests
-        self._told_tokens -= tokens
+        if self._guarded:
+            self._level -= requests
+            self._told_requests -= requests
+            self._told_tokens -= tokens
         if self._keeps:
             admission.at, admission.counted = self._now, True
             admission.requests, admission.tokens = requests, tokens
