@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from callm.io.aiohttp_transport import AiohttpTransport
+from callm.io.connections import Line
 from callm.io.transport_config import TransportConfig
 from callm.testing import Fault, FaultServer
 from tests.io.exchanges import TIMEOUTS, chat, fetch
@@ -123,6 +124,21 @@ async def test_tcp_keep_alive_is_on(fault_server: FaultServer) -> None:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         if hasattr(socket, "TCP_KEEPIDLE"):
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+    await transport.aclose()
+
+
+async def test_no_read_is_so_large_that_memory_is_mapped_for_it(
+    fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 128 KiB on glibc's malloc asks the kernel for pages, and gives them back, each time: M_MMAP_THRESHOLD."""
+    sizes: list[int] = []
+    received = Line.data_received
+    monkeypatch.setattr(Line, "data_received", lambda line, data: (sizes.append(len(data)), received(line, data)))
+    fault_server.plan(Fault(data=b"x" * 5_000_000, framing="length"))
+    transport = AiohttpTransport()
+    _, body = await fetch(transport, chat(fault_server.url))
+    assert len(body) == 5_000_000
+    assert 1000 < max(sizes) < 128 * 1024
     await transport.aclose()
 
 

@@ -33,6 +33,11 @@ _KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT"
 """A model may think for minutes without a byte, and NAT gateways forget a connection silent for 350 s."""
 
 
+_READ: Final = 64 * 1024
+"""The most bytes of one read. asyncio's own 256 KiB are so many that malloc maps pages for each read and unmaps them again: about
+10 us, which an event of a stream that comes alone costs in all."""
+
+
 class Attempt(Protocol):
     """One try to send a request, as the connector sees it."""
 
@@ -57,8 +62,10 @@ class Line(ResponseHandler):
         self.lost: BaseException | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Switch on TCP keep-alive, where the system has it."""
+        """Read little at a time, and switch on TCP keep-alive, where the system has it."""
         super().connection_made(transport)
+        if hasattr(transport, "max_size"):  # asyncio's for plain sockets; under TLS there is one buffer for all reads
+            transport.max_size = _READ
         sock = transport.get_extra_info("socket")
         if sock is None:
             return
