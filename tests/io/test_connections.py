@@ -133,7 +133,12 @@ async def test_no_read_is_so_large_that_memory_is_mapped_for_it(
     """From 128 KiB on glibc's malloc asks the kernel for pages, and gives them back, each time: M_MMAP_THRESHOLD."""
     sizes: list[int] = []
     received = Line.data_received
-    monkeypatch.setattr(Line, "data_received", lambda line, data: (sizes.append(len(data)), received(line, data)))
+
+    def measured(line: Line, data: bytes) -> None:
+        sizes.append(len(data))
+        received(line, data)
+
+    monkeypatch.setattr(Line, "data_received", measured)
     fault_server.plan(Fault(data=b"x" * 5_000_000, framing="length"))
     transport = AiohttpTransport()
     _, body = await fetch(transport, chat(fault_server.url))
