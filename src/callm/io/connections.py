@@ -65,7 +65,7 @@ class Line(ResponseHandler):
         """Read little at a time, and switch on TCP keep-alive, where the system has it."""
         super().connection_made(transport)
         if hasattr(transport, "max_size"):  # asyncio's for plain sockets; under TLS there is one buffer for all reads
-            transport.max_size = _READ
+            vars(transport)["max_size"] = _READ
         sock = transport.get_extra_info("socket")
         if sock is None:
             return
