@@ -115,17 +115,20 @@ async def run(model: Model, request: Request, response: Response) -> AsyncGenera
         running.close()
 
 
-async def collect(model: Model, request: Request, response: Response) -> Response:
-    """Run a call to its end and return `response`, which adds its events up.
+async def collect(find: Callable[[str], Model], request: Request, response: Response) -> Response:
+    """Run a call to its end and return `response`, which adds its events up. `find` returns the model of a name.
 
     Like `run`, without the generator that nobody reads; and as no consumer works in between, all of it is one wait.
     """
+    model = find(request.model)
     running = _Running(request, response)
     try:
         running.begin()
         batches = model.stream(running.limit(request))
         try:
             async for batch in batches:
+                if running.error is not None:  # somebody inside has used the cancellation up
+                    raise running.error
                 running.take(batch)
         except asyncio.CancelledError as cancelled:
             running.translate(cancelled)

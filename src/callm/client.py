@@ -281,7 +281,7 @@ class Client(Closing):
             request = _with_options(request, on_break="restart")
         if request.options.retry_output:
             return self._call_again(request)
-        return collect(self.model(request.model), request, Response())
+        return collect(self.model, request, Response())
 
     async def _call_again(self, request: Request) -> Response:
         """Call, and ask again while the answer is not of the declared type."""
@@ -291,7 +291,7 @@ class Client(Closing):
         for left in range(request.options.retry_output, -1, -1):
             response = Response()
             try:
-                await collect(self.model(request.model), request, response)
+                await collect(self.model, request, response)
             except (LengthError, RefusalError):
                 raise
             except OutputError as error:

@@ -95,6 +95,52 @@ def test_no_changed_byte_and_no_cut_of_a_value_in_the_file_comes_out(tmp_path):
             assert rows(path) == [], "it is deleted"
 
 
+def pages(path):
+    """Make a file with two answers and return its bytes."""
+    with closing(SQLiteStore(path)) as store:
+        store.set("key1", b"one", 0.0, 50.0)
+        store.set("key2", b"two", 0.0, 50.0)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path.read_bytes()
+
+
+def answers(path, data):
+    """Return what a store gets of a file, both while the answers are fresh and when they are too old."""
+    for end in ("-wal", "-shm", ".broken"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    path.write_bytes(data)
+    with closing(SQLiteStore(path)) as store:
+        fresh = store.get("key1", 1.0), store.get("key2", 1.0)
+        return fresh, (store.get("key1", 51.0), store.get("key2", 51.0))
+
+
+def test_a_broken_index_does_not_lead_to_the_answer_of_another(tmp_path):
+    data = bytearray(pages(tmp_path / "cache.db"))
+    data[data.rfind(b"key2\x02") + 4] = 1  # the number of the row
+    assert answers(tmp_path / "cache.db", data) == ((b"one", None), (None, None))
+
+
+def test_a_broken_name_in_the_schema_is_no_error_of_the_call_and_the_file_is_put_aside(tmp_path):
+    path = tmp_path / "cache.db"
+    data = bytearray(pages(path))
+    data[data.find(b"callm_answers_1")] ^= 0x80
+    assert answers(path, data) == ((None, None), (None, None))
+    assert path.with_name("cache.db.broken").exists()
+
+
+def test_no_changed_bit_of_a_file_gives_a_wrong_answer_or_an_error(tmp_path):
+    path, dice = tmp_path / "cache.db", random.Random(1)
+    data = pages(path)
+    for at in [at for at, byte in enumerate(data) if byte][::3]:
+        changed = bytearray(data)
+        changed[at] ^= 1 << dice.randrange(8)
+        fresh, old = answers(path, changed)
+        assert fresh[0] in {b"one", None}, at
+        assert fresh[1] in {b"two", None}, at
+        assert old == (None, None), at
+
+
 def test_a_file_that_another_process_put_aside_is_not_put_aside_again(tmp_path):
     path = tmp_path / "cache.db"
     with closing(SQLiteStore(path)) as store, closing(SQLiteStore(path)) as other:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,8 +19,9 @@ from tests.support import run_jumping
 class In(Watch):
     """Rings in so many seconds."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, name: str = "late") -> None:
         super().__init__()
+        self._name = name
         self._moment = self.loop.time() + seconds
         self.expect(seconds)
 
@@ -27,13 +29,17 @@ class In(Watch):
         return self._moment - now
 
     def late(self) -> CallTimeout:
-        return CallTimeout("late")
+        return CallTimeout(self._name)
 
 
 async def wait(watch: Watch, seconds: float) -> None:
+    await heard(watch, asyncio.sleep(seconds))
+
+
+async def heard(watch: Watch, work: Awaitable[None]) -> None:
     watch.begin()
     try:
-        await asyncio.sleep(seconds)
+        await work
     except asyncio.CancelledError as cancelled:
         watch.translate(cancelled)
         raise
@@ -101,20 +107,76 @@ def test_a_cancellation_from_outside_together_with_ours_stays_a_cancellation() -
     run_jumping(main())
 
 
-def test_two_clocks_that_ring_in_the_same_moment_leave_no_cancellation_behind() -> None:
+@pytest.mark.parametrize("first", ["outer", "inner"])
+def test_of_two_clocks_that_ring_in_the_same_moment_the_outer_is_heard_and_no_cancellation_is_left(first: str) -> None:
     async def main() -> int:
-        outer, inner, task = In(1), In(1), asyncio.current_task()
+        clocks = [In(1, name) for name in ("outer", "inner")[:: 1 if first == "outer" else -1]]
+        outer, inner = clocks if first == "outer" else clocks[::-1]
+        task = asyncio.current_task()
         assert task is not None
         outer.begin()
         try:
-            with pytest.raises(CallTimeout):
-                await wait(inner, 10)
+            with pytest.raises(CallTimeout, match="outer"):
+                await heard(outer, wait(inner, 10))
         finally:
             inner.close()
             outer.close()
         return task.cancelling()
 
     assert run_jumping(main()) == 0
+
+
+def test_a_clock_takes_its_cancellation_back_when_the_wait_ends_with_another_error() -> None:
+    async def main() -> int:
+        watch, task = In(1), asyncio.current_task()
+        assert task is not None
+        watch.begin()
+        try:
+            with pytest.raises(OSError, match="model"):
+                await failing()
+        finally:
+            watch.close()
+        return task.cancelling()
+
+    async def failing() -> None:
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            raise OSError("model") from None
+
+    assert run_jumping(main()) == 0
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_cancellation_from_outside_in_the_same_moment_passes_through(before: bool) -> None:
+    async def main() -> int:
+        watch = In(1)
+        task = asyncio.create_task(heard(watch, asyncio.sleep(10)))
+        await asyncio.sleep(0.5)
+        if before:
+            task.cancel()
+        watch.interrupt(watch.late())
+        if not before:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        watch.close()
+        return task.cancelling()
+
+    assert run_jumping(main()) == 1
+
+
+def test_a_timeout_of_asyncio_around_it_with_the_same_limit_is_heard() -> None:
+    async def main() -> None:
+        watch = In(1)
+        try:
+            async with asyncio.timeout(1):
+                await wait(watch, 10)
+        finally:
+            watch.close()
+
+    with pytest.raises(TimeoutError):
+        run_jumping(main())
 
 
 def test_a_closed_watch_rings_no_more_and_lets_go_of_what_it_holds() -> None:

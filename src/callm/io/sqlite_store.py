@@ -6,7 +6,7 @@
    answers, and breaks nothing. https://www.sqlite.org/pragma.html#pragma_synchronous
 3. Sizes are those of the pages in use, which SQLite knows without counting.
 4. A file that is no database any more is put aside as `NAME.broken`, and a new one begun. What SQLite does not notice, since its
-   pages have no checksums, the one before each value shows.
+   pages have no checksums, the one before each value shows, of its key and its time, too.
 """
 
 from __future__ import annotations
@@ -121,25 +121,23 @@ class SQLiteStore:
         row = self._do(lambda sqlite: sqlite.execute(_GET, (key,)).fetchone())
         if row is None:
             return None
-        value, used, expires = row
-        if expires is not None and expires <= now:
+        sealed, used, expires = row
+        value = _unseal(sealed, key, expires)
+        if value is None or (expires is not None and expires <= now):
             self.delete(key)
             return None
-        if now - used > _COARSE:
+        if not isinstance(used, float) or now - used > _COARSE:
             self._do(lambda sqlite: sqlite.execute(_TOUCH, (now, key)))
-        whole = _unseal(value)
-        if whole is None:
-            self.delete(key)
-        return whole
+        return value
 
     def set(self, key: str, value: bytes, now: float, ttl: float | None) -> None:
         """See `CacheStore.set`."""
         if len(value) > self._max_bytes:
             return
-        sealed = crc32(value).to_bytes(_CHECKSUM, "big") + value
         ages = [age for age in (ttl, self._max_age) if age is not None]
-        expires = now + min(ages) if ages else None
-        self._do(lambda sqlite: _write(sqlite, (key, sealed, now, expires), self._max_bytes))
+        expires = float(now + min(ages)) if ages else None
+        sealed = _seal(value, key, expires)
+        self._do(lambda sqlite: _write(sqlite, (key, sealed, float(now), expires), self._max_bytes))
 
     def delete(self, key: str) -> None:
         """See `CacheStore.delete`."""
@@ -171,6 +169,10 @@ class SQLiteStore:
             self.problem = f"{type(error).__name__}: {error}"
             self._recover(getattr(error, "sqlite_errorcode", 0) & 0xFF)  # the rest of an extended code is detail
             return None
+        except UnicodeDecodeError as error:  # of a message that quotes a broken name
+            self.problem = f"{type(error).__name__}: {error}"
+            self._recover(sqlite3.SQLITE_CORRUPT)
+            return None
 
     def _connection(self) -> sqlite3.Connection:
         connection: _Connection | None = getattr(self._mine, "connection", None)
@@ -200,12 +202,17 @@ def _sqlite_store(path: Path, max_bytes: int, max_age: float | None) -> SQLiteSt
     return SQLiteStore(path, max_bytes=max_bytes, max_age=max_age)
 
 
-def _unseal(data: Any) -> bytes | None:
-    """Return what is behind a checksum, or None if it is not what was written."""
-    if not isinstance(data, bytes) or len(data) < _CHECKSUM:
+def _seal(value: bytes, key: str, expires: float | None) -> bytes:
+    """Return `value` behind a checksum of the whole row: a broken index may lead to another's."""
+    return crc32(value, crc32(f"{expires!r} {key}".encode())).to_bytes(_CHECKSUM, "big") + value
+
+
+def _unseal(data: Any, key: str, expires: Any) -> bytes | None:
+    """Return what `_seal` sealed, or None if it is not what was written."""
+    if not isinstance(data, bytes):
         return None
     value = data[_CHECKSUM:]
-    return value if crc32(value) == int.from_bytes(data[:_CHECKSUM], "big") else None
+    return value if data == _seal(value, key, expires) else None
 
 
 def _put_aside(path: Path) -> None:

@@ -81,7 +81,8 @@ class _Silence(Watch):
     def begin(self) -> None:
         if self.error is not None:
             raise self.error
-        self._task = current_task(self.loop)
+        task = self._task = current_task(self.loop)
+        self._cancelling = 0 if task is None else task.cancelling()
         self._began = self.loop.time()
         self.waiting = True
         if self._handle is None and self._sweep is None and self._allowed != NEVER:

@@ -3,7 +3,8 @@
 1. A call has few clocks, not one for each wait, and most never ring. So a clock that would ring late has no timer of its own:
    one sweep a second, for all of an event loop, looks which of them are about to ring and gives those a timer.
 2. The task is cancelled only while it waits, never while the consumer works.
-3. What was cancelled here is turned into an error here; a cancellation from outside passes through unchanged.
+3. What was cancelled here is turned into an error here; a cancellation from outside passes through unchanged, also one that
+   comes in the same moment. Of two clocks that ring together, the outer one is heard.
 
 Who waits calls `begin` before, sets `waiting` to False behind, and has `translate` look at what cancelled it in between.
 """
@@ -77,7 +78,8 @@ class Watch:
         """
         if self.error is not None:
             raise self.error
-        self._task = current_task(self.loop)
+        task = self._task = current_task(self.loop)
+        self._cancelling = 0 if task is None else task.cancelling()
         self.waiting = True
 
     def translate(self, cancelled: asyncio.CancelledError) -> None:
@@ -95,7 +97,6 @@ class Watch:
             return
         self.error = error
         if self.waiting and self._task is not None:
-            self._cancelling = self._task.cancelling()
             self._owes = self._task.cancel()
 
     def close(self) -> None:
