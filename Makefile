@@ -20,10 +20,10 @@ setup: .venv/.ready  ## create .venv with everything to run, test and demonstrat
 test: setup  ## run the tests; ARGS="-k name" chooses
 	$(BIN)/python -m pytest $(ARGS)
 
-soak: setup  ## ten minutes of calls, faults, kills and storms: nothing may grow or break
+soak: setup  ## twelve minutes of calls, faults, kills and storms: nothing may grow or break
 	PYTHONPATH=. $(BIN)/python -m tests.soak.kills 100
 	PYTHONPATH=. $(BIN)/python -m tests.soak.storm 10
-	PYTHONPATH=. $(BIN)/python -m tests.soak.calls 200000
+	PYTHONPATH=. $(BIN)/python -m tests.soak.calls 400000
 
 lint: .venv/.ready-all  ## format, lint, types, imports: all of `check` but the tests
 	$(BIN)/ruff format --check .

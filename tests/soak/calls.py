@@ -1,6 +1,6 @@
 """So many calls through everything callm has, one in ten with a fault, one in twenty cancelled: nothing may grow.
 
-python -m tests.soak.calls 200000
+python -m tests.soak.calls 400000
 
 It runs itself again with one allocator for everything, the C library's, that keeps nothing of what was given back. Python's own
 never gives back a page of which a byte is in use, so memory shows the most that was ever held in one moment: it stands still for
@@ -253,4 +253,4 @@ def main(total: int) -> int:
 
 if __name__ == "__main__":
     _keep_nothing()
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 400_000))

@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from callm.config.entries import Caching
+from callm.io.sqlite_store import SQLiteStore
 from callm.policy.cache_entry import load
 from tests.soak.server import ServerProcess
 from tests.soak.stack import full_stack
@@ -35,9 +36,10 @@ def check(path: Path) -> int:
     """Return how many answers the file has, all of which must be whole."""
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        values = connection.execute("SELECT value FROM callm_answers").fetchall()
-    assert all(load(value) is not None for (value,) in values)
-    return len(values)
+        keys = connection.execute("SELECT key FROM callm_answers").fetchall()
+    with closing(SQLiteStore(path)) as store:
+        assert all(load(store.get(key, 0.0) or b"") is not None for (key,) in keys)
+    return len(keys)
 
 
 def main(rounds: int) -> int:
