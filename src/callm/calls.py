@@ -155,7 +155,7 @@ class _Running(CallWatch):
         self._options = request.options
         self._output = request.output
         self._response = response
-        CallWatch.__init__(self, request.options)
+        CallWatch.__init__(self, request.options)  # `super` costs more
 
     def take(self, batch: list[Event]) -> None:
         """Add a batch to the response, and tell who wants to know."""

@@ -66,7 +66,7 @@ class CallWatch(Watch):
 
     def __init__(self, options: CallOptions) -> None:
         """Watch the total time and the cancel handle of `options`."""
-        Watch.__init__(self)
+        Watch.__init__(self)  # `super` costs more, and this is done in every call
         total, now = options.timeouts.total, self.loop.time()
         self._end = NEVER if total is None else now + total
         if options.deadline is not None and options.deadline < self._end:

@@ -72,7 +72,7 @@ class _Silence(Watch):
     __slots__ = ("_allowed", "_began", "_spent", "_started", "_timeouts")
 
     def __init__(self, timeouts: Timeouts) -> None:
-        Watch.__init__(self)
+        Watch.__init__(self)  # `super` costs more, and this is done in every call
         self._timeouts = timeouts
         self._started = False
         self._allowed = NEVER if timeouts.first_content is None else timeouts.first_content
