@@ -168,6 +168,7 @@ TARGETS: Final = (
     _at_most("full stack over bare endpoint, call to a server", 60, "us", _stack("server-call-full")),
     _at_most("full stack over bare endpoint, event in memory", 1, "us", _stack("memory-stream-full")),
     _at_most("full stack over bare endpoint, event from a server", 1, "us", _stack("server-stream-full")),
+    _at_most("full stack over bare endpoint, event alone in its read, in memory", 1, "us", _stack("memory-reads-full")),
     _at_most("rate limiter, nobody waits", 3, "us", _median("resilience", "callm:limiter", "cpu")),
     _at_most("rate limiter, 10,000 waiters / 5,000", 2.3, "x", lambda results: results.growth("resilience", _WAITERS)),
     _at_most("call that hits the cache in memory", 40, "us", _median("resilience", "callm:memory-hit", "cpu")),

@@ -32,10 +32,9 @@ if TYPE_CHECKING:
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 4))
 """A model may think for minutes without a byte, and NAT gateways forget a connection silent for 350 s."""
 
-
 _READ: Final = 64 * 1024
-"""The most bytes of one read. asyncio's own 256 KiB are so many that malloc maps pages for each read and unmaps them again: about
-10 us, which an event of a stream that comes alone costs in all."""
+"""The most bytes of one read. asyncio's own 256 KiB are so many that malloc maps pages for each read and unmaps them again, which
+takes about 10 us."""
 
 
 class Attempt(Protocol):

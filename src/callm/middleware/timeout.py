@@ -7,7 +7,6 @@ pings and empty deltas do not end it.
 from __future__ import annotations
 
 import asyncio
-from asyncio import current_task
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,12 +78,8 @@ class _Silence(Watch):
         self._spent = self._began = 0.0
 
     def begin(self) -> None:
-        if self.error is not None:
-            raise self.error
-        task = self._task = current_task(self.loop)
-        self._cancelling = 0 if task is None else task.cancelling()
+        Watch.begin(self)
         self._began = self.loop.time()
-        self.waiting = True
         if self._handle is None and self._sweep is None and self._allowed != NEVER:
             self.expect(self._allowed - self._spent)
 

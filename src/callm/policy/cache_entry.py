@@ -167,11 +167,7 @@ def load(data: bytes) -> Entry | None:
     """Return the entry that `data` holds, or None if it can't be read or is of another version."""
     try:
         entry = _decode(data)
-    except (
-        ValueError,
-        RecursionError,
-        ConfigError,
-    ):  # msgspec's errors are ValueErrors, those of our own types are not
+    except (ValueError, RecursionError, ConfigError):  # msgspec's errors are ValueErrors; the last is our own types'
         return None
     return entry if entry.version == FORMAT and entry.batches else None
 
